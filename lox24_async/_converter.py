@@ -1,0 +1,250 @@
+"""The wire's rules: what a field may hold, and how it is written out again.
+
+Strict where the truth depends on it (``uuid``, ``status_code``), lenient elsewhere: a field
+of an unexpected type becomes ``None`` and keeps its raw value in ``extra``. Nothing is
+coerced.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from math import isfinite
+from typing import Any, Final, NoReturn, TypeGuard, TypeVar
+from uuid import UUID
+
+from cattrs import Converter
+
+from .models import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
+
+log = logging.getLogger("lox24_async")
+
+T = TypeVar("T")
+BulkT = TypeVar("BulkT", bound=Bulk)
+
+_STRICT: Final = frozenset({"uuid", "status_code"})
+_UNEXPECTED: Final = object()
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
+_UUID: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
+)
+_STATUS: Final = {int(s): s for s in BulkStatus}
+_SERVICE: Final = {str(s): s for s in ServiceCode}
+_LANG: Final = {str(v): v for v in VoiceLang}
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+# --- one rule per kind of field: raw value in, field's value or _UNEXPECTED out
+
+
+def _exactly(kind: type) -> Callable[[Any], Any]:
+    # ``type() is`` and not ``isinstance``: true must not pass for 1.
+    return lambda raw: raw if type(raw) is kind else _UNEXPECTED
+
+
+def _known(members: Mapping[str, Any]) -> Callable[[Any], Any]:
+    return lambda raw: members.get(raw, raw) if type(raw) is str else _UNEXPECTED
+
+
+def _moment(raw: Any) -> Any:
+    if type(raw) is not int:
+        return _UNEXPECTED
+    try:
+        return _EPOCH + timedelta(seconds=raw)
+    except OverflowError:
+        return _UNEXPECTED
+
+
+def _delivery(raw: Any) -> Any:
+    return None if type(raw) is int and raw == 0 else _moment(raw)
+
+
+def _price(raw: Any) -> Any:
+    if type(raw) is int or (type(raw) is float and isfinite(raw)):
+        return Decimal(repr(raw))  # the digits as they came
+    return _UNEXPECTED
+
+
+def _items(*kinds: type) -> Callable[[Any], Any]:
+    def rule(raw: Any) -> Any:
+        if is_list(raw) and all(type(item) in kinds for item in raw):
+            return tuple(raw)
+        return _UNEXPECTED
+
+    return rule
+
+
+def _context(raw: Any) -> Any:
+    return raw if type(raw) in (str, dict) else _UNEXPECTED
+
+
+_Rules = Mapping[str, tuple[str, Callable[[Any], Any]]]
+
+_FIELDS: Final[_Rules] = {
+    # wire name: (attribute, rule)
+    "delivery_at": ("delivery_at", _delivery),
+    "sender_id": ("sender_id", _exactly(str)),
+    "text": ("text", _exactly(str)),
+    "phones": ("phones", _items(str)),
+    "msg_groups": ("msg_groups", _items(int, str)),
+    "msg_total_count": ("msg_total_count", _exactly(int)),
+    "created_at": ("created_at", _moment),
+    "processed_at": ("processed_at", _moment),
+    "ip": ("ip", _exactly(str)),
+    "is_unicode": ("is_unicode", _exactly(bool)),
+    "is_dryrun": ("is_dryrun", _exactly(bool)),
+    "service_code": ("service_code", _known(_SERVICE)),
+    "key_id": ("key_id", _exactly(int)),
+    "source": ("source", _exactly(int)),
+    "voice_lang": ("voice_lang", _known(_LANG)),
+    "is_text_deleted": ("is_text_deleted", _exactly(bool)),
+    "price": ("price", _price),
+}
+_LD_FIELDS: Final[_Rules] = {
+    **_FIELDS,
+    "@id": ("ld_id", _exactly(str)),
+    "@type": ("ld_type", _exactly(str)),
+    "@context": ("ld_context", _context),
+}
+
+
+# --- a whole bulk, in and out
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a decoded JSON value is an object."""
+    return type(value) is dict
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a decoded JSON value is an array."""
+    return type(value) is list
+
+
+def _structure(rules: _Rules, raw: object, form: type[BulkT]) -> BulkT:
+    if not is_object(raw):
+        raise ValueError(f"expected a JSON object, got {type(raw).__name__}")
+    uuid, status = raw.get("uuid"), raw.get("status_code")
+    if type(uuid) is not str or _UUID.fullmatch(uuid) is None:
+        raise ValueError("uuid is missing or is no UUID")
+    if type(status) is not int:
+        raise ValueError("status_code is missing or is no integer")
+    known: dict[str, Any] = {"uuid": UUID(uuid), "status_code": _STATUS.get(status, status)}
+    extra: dict[str, Any] = {}
+    as_sent: dict[str, Any] = {} if uuid == uuid.lower() else {"uuid": uuid}
+    odd: list[str] = []
+    for name, value in raw.items():
+        rule = rules.get(name)
+        if rule is None:
+            if name not in _STRICT:
+                extra[name] = value
+            continue
+        attribute, parse = rule
+        result = None if value is None else parse(value)
+        if result is _UNEXPECTED:
+            extra[name] = value
+            odd.append(f"{name} ({type(value).__name__})")
+        elif result is None:
+            as_sent[name] = value
+        else:
+            known[attribute] = result
+    if odd:
+        log.warning("bulk %s: unexpected type of %s; see extra", uuid, ", ".join(odd))
+    return form(extra=extra, as_sent=as_sent, **known)
+
+
+def _write(value: Any) -> Any:
+    """Give a field's value its wire form."""
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // _SECOND
+    if isinstance(value, Decimal):
+        # What came as 5 goes out as 5, what came as 5.0 or 1e23 as a float.
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
+    if isinstance(value, tuple):
+        return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, BulkStatus):
+        return int(value)
+    if isinstance(value, ServiceCode | VoiceLang):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return value
+
+
+def _unstructure(rules: _Rules, bulk: Bulk) -> dict[str, Any]:
+    as_sent = bulk._as_sent  # pyright: ignore[reportPrivateUsage]
+    out: dict[str, Any] = {
+        "uuid": as_sent.get("uuid", str(bulk.uuid)),
+        "status_code": int(bulk.status_code),
+    }
+    for name, (attribute, _) in rules.items():
+        value = getattr(bulk, attribute)
+        if value is not None:
+            out[name] = _write(value)
+        elif name in as_sent:
+            out[name] = as_sent[name]
+    return {**bulk.extra, **out}
+
+
+# --- the converter
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def read_json(data: bytes | str) -> Any:
+    """Decode one JSON text as RFC 8259 has it: UTF-8, with or without a BOM, no NaN.
+
+    Raises:
+        ValueError: the data is no JSON, or is nested or long beyond reason.
+    """
+    if isinstance(data, bytes):
+        data = data.removeprefix(_BOM).decode()
+    try:
+        return _decoder.decode(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+class BulkConverter(Converter):
+    """A cattrs converter that also reads and writes JSON texts."""
+
+    def loads(self, data: bytes | str, cl: type[T]) -> T:
+        """Decode a JSON text and structure it.
+
+        Raises:
+            ValueError: the text is no JSON, or no ``cl``.
+        """
+        return self.structure(read_json(data), cl)
+
+    def dumps(self, obj: Any) -> str:
+        """Unstructure an object and encode it as a JSON text."""
+        return json.dumps(
+            self.unstructure(obj), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+
+
+def make_converter() -> BulkConverter:
+    """Return the cattrs converter that carries LOX24's wire rules.
+
+    For every reply it holds ``unstructure(structure(reply, form)) == reply``, in both forms
+    and with unknown fields.
+
+    Returns:
+        A converter with ``structure``, ``unstructure``, ``loads`` and ``dumps`` for ``Bulk``
+        and ``JsonLdBulk``. Structuring raises ``ValueError`` when ``uuid`` or
+        ``status_code`` is missing or of the wrong type.
+    """
+    converter = BulkConverter()
+    for form, rules in ((Bulk, _FIELDS), (JsonLdBulk, _LD_FIELDS)):
+        converter.register_structure_hook(form, partial(_structure, rules))
+        converter.register_unstructure_hook(form, partial(_unstructure, rules))
+    return converter

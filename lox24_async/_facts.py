@@ -1,0 +1,217 @@
+"""What this process knows: of a token at an origin, and of an origin.
+
+Facts are values and deadlines, in seconds of one clock; nothing here waits. All clients of
+the process share them: what concerns the token by origin and token, what concerns the IP or
+the service by origin. The rules that change them are the guard's (``_guard``).
+"""
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from attrs import define, frozen
+
+from .errors import APIStatusError, IPBlockedError, Lox24Error
+
+WINDOW: Final = 60.0
+"""Seconds over which LOX24 counts wrong requests."""
+MOST_WRONG: Final = 3
+"""Wrong requests within the window that LOX24 lets pass; one more blocks the IP."""
+BLOCK: Final = 600.0
+"""Seconds that a block lasts, as documented."""
+_SHORTEST_KNOCK: Final = 0.01  # even for a policy without delays
+
+
+@frozen
+class Pacing:
+    """How fast to knock at a service that fails. Seconds."""
+
+    initial_delay: float
+    max_delay: float
+    random: Callable[[], float]
+
+    def backoff(self, failures: int) -> float:
+        """Full jitter over the capped exponential."""
+        return self.random() * min(self.max_delay, self.initial_delay * 2.0 ** min(failures, 60))
+
+
+@define(eq=False)
+class Ticket:
+    """One call's place before the guard."""
+
+    wake: Callable[[], None] | None = None
+    """Set while the call waits: tells it to ask again."""
+    origin_epoch: int = -1
+    token_epoch: int = -1
+
+
+class Gate:
+    """Open, or shut; then one probe at a time may pass, from ``probe_at`` on."""
+
+    def __init__(self, shut: bool) -> None:
+        self.shut = shut
+        self.probe_at = float("-inf")
+        self.prober: Ticket | None = None
+        self.lease_ends = 0.0
+        self.epoch = 0  # tells an answer to a request of today from one of before the change
+
+    def open(self) -> None:
+        self.shut, self.prober = False, None
+        self.epoch += 1
+
+    def shut_until(self, moment: float) -> None:
+        self.shut, self.probe_at, self.prober = True, moment, None
+        self.epoch += 1
+
+    def ask_at(self, now: float) -> float:
+        """When it is worth asking (again) for the probe's turn; ``now`` if at once."""
+        if self.prober is not None and now < self.lease_ends:
+            return self.lease_ends
+        return max(now, self.probe_at)
+
+    def lend(self, ticket: Ticket, lease_ends: float) -> None:
+        self.prober, self.lease_ends = ticket, lease_ends
+
+    def give_back(self, ticket: Ticket, now: float) -> bool:
+        if self.prober is not ticket:
+            return False
+        self.prober = None
+        self.probe_at = max(self.probe_at, now)
+        return True
+
+
+class TokenGate(Gate):
+    """What is known of one token at one origin. Shut until a request proves it."""
+
+    def __init__(self) -> None:
+        super().__init__(shut=True)
+        self.refused: int | None = None  # the status that refused it
+        self.forbidden = 0  # 403s since the last proof
+        self.line: OrderedDict[Ticket, None] = OrderedDict()  # who waits, in order
+        self.used_at = 0.0
+
+    def refuse(self, status: int, now: float) -> None:
+        self.refused = status
+        self.shut_until(now + WINDOW)
+
+    def refuses(self, now: float) -> bool:
+        """Whether nothing at all may go, not even a wait."""
+        return self.shut and self.refused is not None and now < self.probe_at
+
+    def is_needed(self, now: float) -> bool:
+        """Whether forgetting this could cost anybody anything."""
+        busy = bool(self.line) or self.prober is not None
+        return busy or self.refuses(now) or now < self.used_at + BLOCK
+
+
+class OriginGate(Gate):
+    """What is known of one origin: is this IP blocked, is the service down?"""
+
+    def __init__(self) -> None:
+        super().__init__(shut=False)
+        self.lock = threading.RLock()
+        self.tokens: dict[bytes, TokenGate] = {}
+        self.wrong: deque[float] = deque(maxlen=MOST_WRONG)  # when 401s and 403s came
+        self.cause: Lox24Error | None = None  # what shut the gate
+        self.failures = 0
+        self.first_429: float | None = None
+        self.knock = 0.0
+        self.blocked_until = 0.0
+
+    def careful_until(self, now: float) -> float:
+        """Until when a request that may be wrong would be one too many; ``now`` if it is not."""
+        if len(self.wrong) < MOST_WRONG:
+            return now
+        return max(now, self.wrong[0] + WINDOW)
+
+    def recover(self) -> None:
+        self.cause, self.failures, self.first_429 = None, 0, None
+        self.open()
+
+    def block(self, error: IPBlockedError, now: float, pacing: Pacing) -> None:
+        """A 429: the pause is what the server said, else knocks at doubling intervals."""
+        if self.first_429 is None:
+            self.first_429, self.knock = now, max(pacing.initial_delay, _SHORTEST_KNOCK)
+        else:
+            self.knock *= 2
+        end = self.first_429 + BLOCK
+        if error.retry_after is not None:
+            probe_at = now + error.retry_after
+            self.blocked_until = probe_at
+        else:
+            probe_at = now + self.knock
+            if now < end < probe_at:
+                probe_at = end
+            self.blocked_until = max(end, probe_at)
+        self.cause = error
+        self.shut_until(probe_at)
+
+    def rest(self, error: Lox24Error, now: float, pacing: Pacing) -> None:
+        """The service fails: a pause with backoff."""
+        said = retry_after_of(error)
+        pause = pacing.backoff(self.failures) if said is None else said
+        self.failures += 1
+        self.first_429, self.cause = None, error
+        self.shut_until(now + pause)
+
+
+def retry_after_of(error: Lox24Error) -> float | None:
+    return error.retry_after if isinstance(error, APIStatusError) else None
+
+
+# --- the facts of this process
+
+_MANY: Final = 1_000  # tokens of one origin before the idle ones are forgotten
+_pepper: Final = os.urandom(16)
+_lock = threading.RLock()
+
+
+class _ProcessClock:
+    """Stands for the clock that all ordinary event loops share."""
+
+
+PROCESS_CLOCK: Final = _ProcessClock()
+_facts: WeakKeyDictionary[object, dict[str, OriginGate]] = WeakKeyDictionary()
+
+
+def facts_for(
+    origin: str, token: str, now: float, clock: object = PROCESS_CLOCK
+) -> tuple[OriginGate, TokenGate]:
+    """Return the gates that all clients of this process share for an origin and a token.
+
+    Args:
+        origin: Scheme, host and port.
+        token: The token; only a keyed hash of it is kept.
+        now: Seconds of the clock.
+        clock: The owner of the clock, if its seconds are not the process's.
+    """
+    key = hashlib.blake2b(token.encode(), key=_pepper, digest_size=16).digest()
+    with _lock:
+        gate = _facts.setdefault(clock, {}).setdefault(origin, OriginGate())
+    with gate.lock:
+        if len(gate.tokens) >= _MANY:
+            gate.tokens = {k: t for k, t in gate.tokens.items() if t.is_needed(now)}
+        return gate, gate.tokens.setdefault(key, TokenGate())
+
+
+def forget(origin: str | None = None) -> None:
+    """Forget the facts about one origin, or all: for tests."""
+    with _lock:
+        for gates in _facts.values():
+            for name in [name for name in gates if origin in (None, name)]:
+                del gates[name]
+
+
+def _forget_after_fork() -> None:
+    # The child has other threads and loops; a lock or a waiter of the parent is dead here.
+    global _lock  # noqa: PLW0603
+    _lock = threading.RLock()
+    _facts.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

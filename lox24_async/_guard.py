@@ -1,0 +1,305 @@
+"""The guard: what this process knows of a token and of the service, and who may send.
+
+LOX24 blocks an IP for ten minutes after more than three requests with wrong credentials
+within one minute (https://doc.lox24.eu/api/), for everybody behind that IP. So what one call
+learns, all calls of the process heed: facts about the token are kept by origin and token,
+facts about the IP or the service by origin.
+
+Nothing here waits or sends. A call asks (:meth:`Guard.enter`) and is let out or told when to
+ask again; afterwards it reports (:meth:`Guard.settle`) or gives up (:meth:`Guard.leave`).
+Every state is a value or a deadline in seconds of the given clock, a probe's right too: a
+task that dies in any place can hold up nobody for longer than its lease.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from attrs import frozen
+
+from ._facts import OriginGate, Pacing, Ticket, TokenGate, retry_after_of
+from .errors import (
+    APIStatusError,
+    AuthenticationError,
+    ConnectionFailedError,
+    IPBlockedError,
+    Lox24Error,
+    RequestTimeoutError,
+    ResponseDecodeError,
+    ServerError,
+    error_class,
+)
+
+_CONFIRM_AFTER: Final = 1.0  # a 401 on a token that worked is asked again after this
+_TLS_REST: Final = 1.0  # after a failed handshake all who wait fail; then one may try again
+_COURTESY: Final = 1.0  # the first in line has this long to take its turn
+
+
+@frozen
+class Hold:
+    """Not now. Ask again at ``ask_at``; before ``ready_at`` nothing can be sent."""
+
+    ask_at: float
+    ready_at: float
+    counts: bool
+    """Whether the wait counts as a retry's wait, or is only the queue for the first proof."""
+
+
+class Guard:
+    """One client's view of the shared facts.
+
+    Args:
+        origin: The gate of the client's origin.
+        token: The gate of the client's token at that origin.
+        lease: Seconds after which a probe that did not report is given up.
+        pacing: How to knock.
+    """
+
+    def __init__(
+        self, origin: OriginGate, token: TokenGate, *, lease: float, pacing: Pacing
+    ) -> None:
+        self._origin = origin
+        self._token = token
+        self._lease = lease
+        self._pacing = pacing
+        self._tls_error: ConnectionFailedError | None = None
+        self._tls_until = float("-inf")
+
+    # --- asking
+
+    def enter(self, ticket: Ticket, now: float, *, take: bool = True) -> Hold | None:
+        """Ask to send.
+
+        Args:
+            ticket: Who asks.
+            now: Seconds of the clock.
+            take: ``False`` only looks: no probe's right is taken.
+
+        Returns:
+            ``None``: send now, then report. Else when to ask again; see also :meth:`refusal`.
+        """
+        origin, token = self._origin, self._token
+        if not origin.shut and not token.shut and self._tls_error is None:
+            ticket.origin_epoch, ticket.token_epoch = origin.epoch, token.epoch
+            if token.line:
+                token.line.pop(ticket, None)
+            return None
+        with origin.lock:
+            hold = self._hold(ticket, now)
+            if hold is not None:
+                token.line.setdefault(ticket)
+            elif take:
+                token.line.pop(ticket, None)
+                token.used_at = now
+                for gate in (origin, token):
+                    if gate.shut:
+                        gate.lend(ticket, now + self._lease)
+                ticket.origin_epoch, ticket.token_epoch = origin.epoch, token.epoch
+        return hold
+
+    def _hold(self, ticket: Ticket, now: float) -> Hold | None:
+        origin, token = self._origin, self._token
+        if now < self._tls_until:
+            return Hold(self._tls_until, float("inf"), counts=True)
+        if token.refuses(now):
+            return Hold(token.probe_at, float("inf"), counts=True)
+        gates = [gate for gate in (origin, token) if gate.shut]
+        if not gates:
+            return None
+        ready_at = max(gate.probe_at for gate in gates)
+        ask_at = max(gate.ask_at(now) for gate in gates)
+        counts = origin.shut or token.epoch > 0
+        if token.shut:
+            careful_until = origin.careful_until(now)
+            if careful_until > now:
+                ready_at, ask_at = max(ready_at, careful_until), max(ask_at, careful_until)
+                counts = True
+        first = next(iter(token.line), ticket)
+        if ask_at <= now and (first is ticket or now >= ready_at + _COURTESY):
+            return None
+        if first is not ticket:
+            ask_at = max(ask_at, ready_at + _COURTESY)
+        return Hold(ask_at, ready_at, counts)
+
+    def refusal(self, now: float) -> Lox24Error:
+        """Return the error for a call that cannot wait: nothing was sent."""
+        origin, token = self._origin, self._token
+        with origin.lock:
+            if now < self._tls_until and self._tls_error is not None:
+                return ConnectionFailedError(self._tls_error.message, tls=True)
+            if token.refuses(now) and token.refused is not None:
+                return error_class(token.refused)(
+                    f"it answered {token.refused} to this token; nothing is sent until a new probe",
+                    status=token.refused,
+                    retry_after=token.probe_at - now,
+                )
+            if origin.shut and origin.cause is not None:
+                return self._stand_in(origin.cause, now)
+            careful = origin.careful_until(now) - now
+            if token.epoch > 0 and token.refused is None:  # it was proven, then came a 401
+                return AuthenticationError(
+                    "it answered 401 to a token that worked before; not confirmed yet",
+                    status=401,
+                    retry_after=max(token.probe_at - now, careful),
+                )
+            if careful > 0:
+                return IPBlockedError(
+                    "held back: after three wrong requests within a minute, one more would"
+                    " block the IP",
+                    status=429,
+                    retry_after=careful,
+                    blocked_until=_wall(careful),
+                )
+            return RequestTimeoutError("not sent: the first request with this token is unanswered")
+
+    def _stand_in(self, cause: Lox24Error, now: float) -> Lox24Error:
+        """Return a local error of the class of what shut the origin."""
+        wait = max(0.0, self._origin.probe_at - now)
+        if isinstance(cause, IPBlockedError):
+            error = IPBlockedError("it answered 429", status=429)
+            self.date(error, now)
+            return error
+        if isinstance(cause, APIStatusError):
+            return type(cause)(
+                f"it answered {cause.status} ({cause.message}); paused",
+                status=cause.status,
+                retry_after=wait,
+            )
+        if isinstance(cause, ConnectionFailedError):
+            return ConnectionFailedError(cause.message)
+        return type(cause)(f"{cause.message} (a probe; paused)")
+
+    def date(self, error: IPBlockedError, now: float) -> None:
+        """Write into a 429 when the next probe goes and when the block should end."""
+        origin = self._origin
+        with origin.lock:
+            if not isinstance(origin.cause, IPBlockedError):
+                return
+            if error.retry_after is None:
+                error.retry_after = max(0.0, origin.probe_at - now)
+            error.blocked_until = _wall(origin.blocked_until - now)
+
+    # --- reporting
+
+    def settle(self, ticket: Ticket, error: Lox24Error | None, now: float) -> float | None:
+        """Report what became of a request that was let out.
+
+        Returns:
+            Seconds of the shared pause that stands now; ``None`` if there is none, and the
+            call has to back off by itself.
+        """
+        origin, token = self._origin, self._token
+        if error is None and not origin.shut and not token.shut and self._tls_error is None:
+            token.forbidden = 0
+            return None
+        with origin.lock:
+            before = (origin.epoch, token.epoch, self._tls_until)
+            probed_origin = origin.give_back(ticket, now)
+            probed_token = token.give_back(ticket, now)
+            self._learn_of_token(ticket, error, now, probed_token)
+            self._learn_of_origin(ticket, error, now, probed_origin, probed_token)
+            if before != (origin.epoch, token.epoch, self._tls_until):
+                _wake(t for gate in origin.tokens.values() for t in gate.line)
+            elif probed_origin or probed_token:
+                self._wake_first(probed_origin)
+            return max(0.0, origin.probe_at - now) if origin.shut else None
+
+    def leave(self, ticket: Ticket, now: float) -> None:
+        """Give up: the turn passes on."""
+        origin, token = self._origin, self._token
+        if not origin.shut and not token.shut and not token.line:
+            return
+        with origin.lock:
+            token.line.pop(ticket, None)
+            probed_origin = origin.give_back(ticket, now)
+            token.give_back(ticket, now)
+            self._wake_first(probed_origin)
+
+    def _wake_first(self, of_all_tokens: bool) -> None:
+        gates = self._origin.tokens.values() if of_all_tokens else (self._token,)
+        _wake(next(iter(gate.line)) for gate in gates if gate.line)
+
+    def _learn_of_token(
+        self, ticket: Ticket, error: Lox24Error | None, now: float, probed: bool
+    ) -> None:
+        origin, token = self._origin, self._token
+        fresh = probed or ticket.token_epoch == token.epoch
+        status = error.status if isinstance(error, APIStatusError) else None
+        if _proves_token(error):
+            token.forbidden = 0
+            if token.shut and probed:
+                token.refused = None
+                token.open()
+        elif status == 401:
+            origin.wrong.append(now)
+            if not token.shut and fresh:
+                token.refused = None
+                token.shut_until(now + _CONFIRM_AFTER)
+            elif token.shut and fresh:
+                token.refuse(401, now)
+        elif status == 403:
+            origin.wrong.append(now)
+            token.forbidden += 1
+            if token.forbidden > 1 and not token.refuses(now):
+                token.refuse(403, now)
+
+    def _learn_of_origin(
+        self,
+        ticket: Ticket,
+        error: Lox24Error | None,
+        now: float,
+        probed: bool,
+        probed_token: bool,
+    ) -> None:
+        origin = self._origin
+        if isinstance(error, ConnectionFailedError) and error.tls:
+            # The certificate store is the client's own matter: only its calls are told.
+            self._tls_error, self._tls_until = error, now + _TLS_REST
+            return
+        blocked = isinstance(error, IPBlockedError)
+        down = isinstance(error, ServerError | ConnectionFailedError)
+        silent = not (error is None or isinstance(error, APIStatusError | ResponseDecodeError))
+        silent = silent or (isinstance(error, APIStatusError) and error.status == 408)
+        if not (blocked or down or silent):
+            self._tls_error = None
+            if probed:
+                origin.recover()
+            return
+        if error is None or (silent and not down and not (probed or probed_token)):
+            return  # one lost connection says nothing about the service
+        stale = ticket.origin_epoch != origin.epoch and not probed
+        if isinstance(error, IPBlockedError) and not (stale and origin.first_429 is not None):
+            if not stale or origin.shut:
+                origin.block(error, now, self._pacing)
+        elif stale:
+            # The same wave: only a longer pause said by the server adds to it.
+            said = retry_after_of(error)
+            if said is not None and origin.shut and now + said > origin.probe_at:
+                origin.shut_until(now + said)
+                origin.blocked_until = max(origin.blocked_until, origin.probe_at)
+        elif silent and isinstance(origin.cause, IPBlockedError):
+            origin.block(IPBlockedError("", status=429), now, self._pacing)
+        else:
+            origin.rest(error, now, self._pacing)
+
+
+def _proves_token(error: Lox24Error | None) -> bool:
+    """Whether the server answered with knowledge of the token."""
+    if error is None or isinstance(error, ResponseDecodeError):
+        return True
+    if isinstance(error, APIStatusError):
+        return 400 <= error.status < 500 and error.status not in (401, 403, 408, 429)
+    return False
+
+
+def _wall(seconds: float) -> datetime:
+    try:
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _wake(tickets: Iterable[Ticket]) -> None:
+    for ticket in list(tickets):
+        if ticket.wake is not None:
+            ticket.wake()

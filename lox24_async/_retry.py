@@ -1,0 +1,290 @@
+"""The retry layer: admit, attempt, judge, again.
+
+One loop for every operation. What to do in an attempt is the caller's; what an error means
+for the others is the guard's; here stands only whether, when and how often to try again.
+"""
+
+import asyncio
+import logging
+import random as random_module
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, TypeVar
+
+from attrs import define, field, frozen
+
+from ._config import check_number
+from ._facts import Pacing, Ticket
+from ._guard import Guard
+from ._waiting import Slots, WaitingRoom, Wake, end
+from .errors import (
+    APIStatusError,
+    ConfigurationError,
+    ConnectionFailedError,
+    IPBlockedError,
+    Lox24Error,
+    RequestTimeoutError,
+    TransportError,
+)
+
+log = logging.getLogger("lox24_async")
+
+T = TypeVar("T")
+_RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@frozen
+class RetryPolicy:
+    """How often and how patiently a call is repeated. Checked when made.
+
+    Args:
+        max_attempts: Attempts in all, the first one included.
+        initial_delay: Seconds; the n-th backoff is drawn from 0 to ``initial_delay * 2**n``.
+        max_delay: Seconds; the cap of a backoff.
+        max_wait: Seconds that one call may spend in backoffs and shared pauses, together. A
+            wait that does not fit is not begun: the typed error is raised at once.
+        wait_out_block: Whether calls wait out a 429 (within ``max_wait``) without using up
+            attempts. LOX24's blocks last ten minutes: ``max_wait=900`` outlasts one.
+
+    Raises:
+        ConfigurationError: a value is no number or too small.
+    """
+
+    max_attempts: int = 3
+    initial_delay: float = 0.5
+    max_delay: float = 8.0
+    max_wait: float = 60.0
+    wait_out_block: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        check_number("max_attempts", self.max_attempts, least=1, whole=True)
+        for name in ("initial_delay", "max_delay", "max_wait"):
+            check_number(name, getattr(self, name), least=0)
+        if type(self.wait_out_block) is not bool:
+            raise ConfigurationError("wait_out_block must be True or False")
+
+    @classmethod
+    def none(cls) -> "RetryPolicy":
+        """Return the policy that never repeats a request."""
+        return cls(max_attempts=1)
+
+    def pacing(self, random: Callable[[], float] = random_module.random) -> Pacing:
+        """Return the delays in the form that the guard takes.
+
+        Args:
+            random: Draws the jitter from [0, 1).
+        """
+        return Pacing(self.initial_delay, self.max_delay, random)
+
+
+def is_retried(error: Lox24Error) -> bool:
+    """Whether an attempt that ended so may be followed by another."""
+    if isinstance(error, ConnectionFailedError):
+        return not error.tls
+    if isinstance(error, APIStatusError):
+        return error.status in _RETRIED
+    return isinstance(error, TransportError)
+
+
+@define(eq=False)
+class Call:
+    """One call of the user, from its start to its end.
+
+    A look that follows a cancel is a call of its own, with what is left of the time.
+    """
+
+    bulk_id: str
+    deadline: float | None = None
+    waited: float = 0.0
+    """Seconds spent in backoffs and shared pauses."""
+    sent: int = 0
+    """Requests that went out on the wire."""
+    fate_unknown: bool = False
+    """Whether one of them may have been carried out without our knowing."""
+    last: Lox24Error | None = field(default=None, repr=False)
+
+    def limit(self, now: float, max_wait: float | None) -> float:
+        """Until when this call may wait."""
+        patience = float("inf") if max_wait is None else now + max_wait - self.waited
+        return patience if self.deadline is None else min(patience, self.deadline)
+
+    def stamp(self, error: Lox24Error) -> Lox24Error:
+        """Write into an error what this call knows."""
+        error.bulk_id = self.bulk_id
+        error.attempts = self.sent
+        error.outcome_unknown = self.fate_unknown
+        return error
+
+
+class Retrier:
+    """The loop that every operation runs through.
+
+    Args:
+        policy: How often and how patiently.
+        guard: Who may send.
+        slots: The bound on requests in flight.
+        room: Where to wait.
+        pacing: The backoff.
+        attempt_timeout: Seconds for one attempt.
+        clock: Seconds; must be the clock that ``room`` waits by.
+    """
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        guard: Guard,
+        slots: Slots,
+        room: WaitingRoom,
+        *,
+        pacing: Pacing,
+        attempt_timeout: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._policy = policy
+        self._guard = guard
+        self._slots = slots
+        self._room = room
+        self._attempt_timeout = attempt_timeout
+        self._clock = clock
+        self._pacing = pacing
+
+    async def run(
+        self,
+        attempt: Callable[[float], Awaitable[T]],
+        call: Call,
+        *,
+        max_attempts: int | None = None,
+    ) -> T:
+        """Make attempts until one succeeds or no more may follow.
+
+        Args:
+            attempt: Sends one request within the given seconds; raises ``Lox24Error``.
+            call: The call that this is for.
+            max_attempts: Another bound than the policy's.
+
+        Raises:
+            Lox24Error: the last attempt's error, or the guard's if nothing more may be sent.
+        """
+        most = max_attempts or self._policy.max_attempts
+        ticket, used = Ticket(), 0
+        try:
+            while True:
+                await self._admit(ticket, call)
+                try:
+                    result = await attempt(self._seconds(call))
+                except Lox24Error as error:
+                    call.last = error
+                else:
+                    self._guard.settle(ticket, None, self._clock())
+                    call.sent += 1
+                    return result
+                finally:
+                    self._slots.release()
+                pause = self._judge(ticket, call, call.last)
+                if not (self._policy.wait_out_block and isinstance(call.last, IPBlockedError)):
+                    used += 1
+                if used >= most or not is_retried(call.last):
+                    raise self._final(call, call.last)
+                await self._back_off(call, call.last, pause, used, most)
+        finally:
+            call.last = None  # an error within reach of its own traceback would be a cycle
+            self._guard.leave(ticket, self._clock())
+
+    async def _admit(self, ticket: Ticket, call: Call) -> None:
+        """Come back holding a slot and the guard's leave to send."""
+        while True:
+            now = self._clock()
+            if call.deadline is not None and now >= call.deadline:
+                raise call.stamp(RequestTimeoutError("the call's time was over before it was sent"))
+            if self._guard.enter(ticket, now, take=False) is None:
+                # The guard first: a call that may not send must not wait for a slot, nor hold one.
+                if not await self._slots.acquire(call.deadline):
+                    continue
+                if self._guard.enter(ticket, self._clock()) is None:
+                    return
+                self._slots.release()
+            await self._park(ticket, call)
+
+    async def _park(self, ticket: Ticket, call: Call) -> None:
+        """Wait until it is worth asking the guard again."""
+        loop = asyncio.get_running_loop()
+        wake: Wake = loop.create_future()
+        ticket.wake = lambda: _wake(loop, wake)
+        now, counts = self._clock(), False
+        try:
+            # Asked again: what changed before the line above could not wake us.
+            hold = self._guard.enter(ticket, now, take=False)
+            if hold is None:
+                return
+            counts = hold.counts
+            limit = call.limit(now, self._policy.max_wait if counts else None)
+            if hold.ready_at > limit or now >= limit:
+                raise self._refusal(call, now)
+            await self._room.wait(wake, min(hold.ask_at, limit))
+        finally:
+            ticket.wake = None
+            if counts:
+                call.waited += self._clock() - now
+
+    def _seconds(self, call: Call) -> float:
+        if call.deadline is None:
+            return self._attempt_timeout
+        return min(self._attempt_timeout, call.deadline - self._clock())
+
+    def _judge(self, ticket: Ticket, call: Call, error: Lox24Error) -> float | None:
+        call.sent += error.attempts
+        call.fate_unknown |= error.outcome_unknown
+        return self._guard.settle(ticket, error, self._clock())
+
+    def _final(self, call: Call, error: Lox24Error) -> Lox24Error:
+        if isinstance(error, IPBlockedError):
+            self._guard.date(error, self._clock())
+        return call.stamp(error)
+
+    def _refusal(self, call: Call, now: float) -> Lox24Error:
+        """Return the error for a call that may not send any more: its own, if it fits."""
+        local, last = self._guard.refusal(now), call.last
+        if last is None or type(last) is not type(local):
+            return call.stamp(local)
+        if isinstance(last, APIStatusError) and isinstance(local, APIStatusError):
+            last.retry_after = local.retry_after if last.retry_after is None else last.retry_after
+        return self._final(call, last)
+
+    async def _back_off(
+        self, call: Call, error: Lox24Error, pause: float | None, used: int, most: int
+    ) -> None:
+        """Wait before the next attempt, unless all calls pause together at the guard."""
+        now = self._clock()
+        delay = pause if pause is not None else self._delay(error, used)
+        if now + delay > call.limit(now, self._policy.max_wait):
+            raise self._refusal(call, now) if pause is not None else self._final(call, error)
+        log.warning(
+            "bulk %s: %s; attempt %d of %d in %.1f s",
+            call.bulk_id,
+            error.message,
+            used + 1,
+            most,
+            delay,
+        )
+        if pause is None and delay > 0:
+            try:
+                await self._room.sleep(now + delay)
+            finally:
+                call.waited += self._clock() - now
+
+    def _delay(self, error: Lox24Error, used: int) -> float:
+        if isinstance(error, APIStatusError) and error.retry_after is not None:
+            return error.retry_after
+        timed_out = isinstance(error, RequestTimeoutError)
+        if used == 1 and isinstance(error, TransportError) and not timed_out:
+            return 0.0  # most often a connection that had gone stale while idle
+        return self._pacing.backoff(used - 1)
+
+
+def _wake(loop: asyncio.AbstractEventLoop, wake: Wake) -> None:
+    """End a wait from any thread; a loop that is gone has nobody waiting."""
+    if asyncio._get_running_loop() is loop:
+        end(wake, True)
+        return
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(end, wake, True)

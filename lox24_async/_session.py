@@ -1,0 +1,290 @@
+"""The session manager: one request in, one reply out, over one pool of connections.
+
+The only file that knows aiohttp. It makes, borrows and closes sessions, and turns every
+failure of the HTTP library into a typed error without an object of that library in it.
+"""
+
+import asyncio
+from contextvars import ContextVar
+from http import HTTPStatus
+from ssl import SSLContext
+from typing import Any, Final
+
+import aiohttp
+from yarl import URL
+
+from ._config import Secret, check_kind
+from ._wire import Reply, Request
+from .errors import (
+    ClientClosedError,
+    ConnectionFailedError,
+    Lox24Error,
+    RequestTimeoutError,
+    TransportError,
+)
+
+BODY_LIMIT: Final = 1 << 20
+"""Bytes of a reply's body that are read; the rest is cut off with the connection."""
+CONNECT_TIMEOUT: Final = 5.0
+"""Seconds for TCP connect and TLS handshake."""
+_USER_AGENT: Final = "lox24-async"
+_TLS_ERRORS: Final = (
+    aiohttp.ClientSSLError,  # also the certificate and handshake errors
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ServerFingerprintMismatch,
+)
+_NOT_LEFT_ERRORS: Final = (
+    aiohttp.ClientConnectorError,  # also DNS and proxy
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+)
+
+
+class _Lost(aiohttp.ClientConnectionError):
+    """A lost connection, in a form that aiohttp does not answer by sending again."""
+
+
+async def _no_resend(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    # aiohttp resends an idempotent request once by itself after these two, unseen and
+    # uncounted; what we report as attempts must be what was on the wire.
+    try:
+        return await handler(request)
+    except _NOT_LEFT_ERRORS:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+        raise _Lost from None
+
+
+class _Progress:
+    """How far an attempt has come."""
+
+    __slots__ = ("connecting",)
+
+    def __init__(self) -> None:
+        self.connecting = False
+
+
+_progress: ContextVar[_Progress] = ContextVar("lox24_async.progress")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells an attempt that is still connecting from one that has left."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout
+    ) -> Any:
+        progress = _progress.get()
+        progress.connecting = True
+        connection = await super().connect(req, traces, timeout)
+        progress.connecting = False
+        return connection
+
+
+class _Pool:
+    """A session and how many use it. A retired one closes when the last is done."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.users = 0
+
+
+class SessionManager:
+    """Sends requests; belongs to one event loop and one process.
+
+    Args:
+        base_url: In normal form.
+        token: Set on each request, never on the session: session defaults go in clear into
+            a proxy's ``CONNECT``.
+        session: The caller's own session: used, never changed, never closed.
+        proxy: URL of an HTTP proxy; the environment's are ignored.
+        ssl: How to check the server's certificate; ``None``: as usual.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: Secret,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        proxy: str | None = None,
+        ssl: SSLContext | None = None,
+    ) -> None:
+        if session is not None:
+            check_kind("session", session, aiohttp.ClientSession)
+        if ssl is not None:
+            check_kind("ssl", ssl, SSLContext)
+        self._base = URL(base_url, encoded=True)
+        self._prefix = self._base.raw_path.rstrip("/")
+        self._token = token
+        self._borrowed = session
+        self._proxy = proxy
+        self._ssl = True if ssl is None else ssl
+        self._pool: _Pool | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def send(self, request: Request[Any], seconds: float) -> Reply:
+        """Send one request and read the whole reply.
+
+        Args:
+            request: What to send.
+            seconds: For all of it, from connect to the last byte.
+
+        Raises:
+            TransportError: no complete answer, typed by cause.
+            ClientClosedError: a borrowed session was closed by its owner.
+        """
+        pool = self._enter_pool()
+        progress = _Progress()
+        failure: Lox24Error
+        try:
+            async with asyncio.timeout(seconds):
+                reply = await self._exchange(pool.session, request, progress)
+            if reply.status == HTTPStatus.REQUEST_TIMEOUT:
+                self._retire(pool)  # said to an idle line, before our request: out of step
+            return reply
+        except asyncio.CancelledError as cancelled:
+            # The frames below hold the token; who looks at the traceback must not see it.
+            raise cancelled.with_traceback(None) from None
+        except TimeoutError:
+            failure = _timed_out(seconds, progress)
+        except (aiohttp.ClientError, OSError) as error:
+            failure = _translate(error)
+            if failure.attempts:
+                self._retire(pool)  # its other idle connections may be as stale
+        finally:
+            self._leave_pool(pool)
+        failure.bulk_id = request.bulk_id
+        failure.outcome_unknown = bool(failure.attempts) and request.changes
+        try:
+            raise failure  # out here: an aiohttp error, which holds the token, is no context
+        finally:
+            del failure
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, request: Request[Any], progress: _Progress
+    ) -> Reply:
+        _progress.set(progress)
+        async with session.request(
+            request.method,
+            self._base.with_path(self._prefix + request.path, encoded=True),
+            headers={
+                "Accept": request.accept,
+                "Accept-Encoding": "identity",  # a small compressed body may be a huge one
+                "User-Agent": _USER_AGENT,
+                "X-LOX24-AUTH-TOKEN": self._token.reveal(),
+            },
+            skip_auto_headers=("Content-Type",),
+            allow_redirects=False,
+            raise_for_status=False,
+            auto_decompress=False,
+            timeout=_TIMEOUT,
+            proxy=self._proxy,
+            ssl=self._ssl,
+            middlewares=(_no_resend,),
+        ) as response:
+            return Reply(response.status, response.headers, await _read(response))
+
+    # --- the pool
+
+    def _enter_pool(self) -> _Pool:
+        if self._pool is None:
+            self._pool = _Pool(self._borrowed or _new_session())
+        if self._pool.session.closed:
+            raise ClientClosedError("the session that was handed in is closed")
+        self._pool.users += 1
+        return self._pool
+
+    def _leave_pool(self, pool: _Pool) -> None:
+        pool.users -= 1
+        if pool is not self._pool and not pool.users:
+            self._close_later(pool)
+
+    def drop_connections(self) -> None:
+        """Use none of today's connections for a later request.
+
+        A borrowed session keeps its connections: they are its owner's.
+        """
+        if self._pool is not None:
+            self._retire(self._pool)
+
+    def _retire(self, pool: _Pool) -> None:
+        if self._borrowed is None and pool is self._pool:
+            self._pool = None
+            if not pool.users:
+                self._close_later(pool)
+
+    def _close_later(self, pool: _Pool) -> None:
+        task = asyncio.get_running_loop().create_task(pool.session.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close what this manager made. What is still in flight loses its connection."""
+        pool, self._pool = self._pool, None
+        if pool is not None and self._borrowed is None:
+            await pool.session.close()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+
+
+def _new_session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=_Connector(limit=0),  # bounded by our own queue, which comes before
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+    )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := await response.content.readany():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            response.close()
+            break
+    return b"".join(chunks)[:BODY_LIMIT]
+
+
+def _timed_out(seconds: float, progress: _Progress) -> Lox24Error:
+    if progress.connecting:
+        return RequestTimeoutError(f"no connection within {seconds:g} s")
+    return RequestTimeoutError(f"no complete answer within {seconds:g} s", attempts=1)
+
+
+def _translate(error: Exception) -> Lox24Error:
+    """Turn a failure of the HTTP library into ours; ``attempts`` says whether it had left."""
+    if isinstance(error, _TLS_ERRORS):  # first: they are connector and OS errors as well
+        return ConnectionFailedError(f"TLS failed: {_reason(error)}", tls=True)
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return ConnectionFailedError(f"no connection within {CONNECT_TIMEOUT:g} s")
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ConnectionFailedError("the host's name could not be resolved")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return ConnectionFailedError(f"the proxy refused to connect: HTTP {error.status}")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return ConnectionFailedError(f"no connection: {_reason(error)}")
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return TransportError("the answer was cut short", attempts=1)
+    if isinstance(error, aiohttp.ClientResponseError):
+        # aiohttp invents a status 400 here; the server never said it.
+        return TransportError("what came was no valid HTTP", attempts=1)
+    return TransportError("the connection was lost before an answer came", attempts=1)
+
+
+def _reason(error: Exception) -> str:
+    cause: object = error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+    for name in ("verify_message", "reason", "strerror"):
+        if said := getattr(cause, name, None):
+            return str(said)
+    return type(cause).__name__

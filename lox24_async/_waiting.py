@@ -1,0 +1,133 @@
+"""Where the calls of one client wait: for a slot, for the guard, for a backoff to pass.
+
+Every wait ends by a wake, by time, or by the client's closing; none is left behind.
+"""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+
+from .errors import ClientClosedError
+
+Wake = asyncio.Future[bool]
+"""Ends a wait: ``True`` by a wake, ``False`` by time or by closing."""
+
+
+def end(wake: Wake, woken: bool) -> None:
+    """End a wait, unless it has ended."""
+    if not wake.done():
+        wake.set_result(woken)
+
+
+class WaitingRoom:
+    """The waits of one client."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._waiting: set[Wake] = set()
+
+    def check(self) -> None:
+        """Refuse whoever comes after closing.
+
+        Raises:
+            ClientClosedError: the client was closed.
+        """
+        if self.closed:
+            raise ClientClosedError("the client is closed")
+
+    async def wait(self, wake: Wake, until: float | None = None) -> bool:
+        """Wait for a wake.
+
+        Args:
+            wake: The future that ends the wait.
+            until: When to stop waiting, in the loop's time; ``None``: never.
+
+        Returns:
+            Whether the wake came, rather than the time.
+
+        Raises:
+            ClientClosedError: the client was closed meanwhile.
+        """
+        self.check()
+        timer = None
+        if until is not None:
+            timer = asyncio.get_running_loop().call_at(until, end, wake, False)
+        self._waiting.add(wake)
+        try:
+            woken = await wake
+        finally:
+            self._waiting.discard(wake)
+            if timer is not None:
+                timer.cancel()
+        self.check()
+        return woken
+
+    async def sleep(self, until: float) -> None:
+        """Wait for a moment of the loop's time.
+
+        Raises:
+            ClientClosedError: the client was closed meanwhile.
+        """
+        await self.wait(asyncio.get_running_loop().create_future(), until)
+
+    def close(self) -> None:
+        """Send everybody home."""
+        self.closed = True
+        for wake in self._waiting:
+            end(wake, False)
+
+
+class Slots:
+    """The requests in flight, bounded; the rest wait in order of arrival."""
+
+    def __init__(self, count: int, room: WaitingRoom) -> None:
+        self._count = self._free = count
+        self._room = room
+        self._line: deque[Wake] = deque()
+        self._idle: Wake | None = None
+
+    async def acquire(self, until: float | None = None) -> bool:
+        """Take a slot.
+
+        Args:
+            until: When to give up, in the loop's time.
+
+        Returns:
+            Whether there was one in time.
+
+        Raises:
+            ClientClosedError: the client was closed meanwhile.
+        """
+        if self._free:
+            self._room.check()
+            self._free -= 1
+            return True
+        turn: Wake = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
+        try:
+            return await self._room.wait(turn, until)
+        except BaseException:
+            # The slot may have been handed over in the very moment in which we give up.
+            if turn.done() and not turn.cancelled() and turn.result():
+                self.release()
+            end(turn, False)
+            raise
+
+    def release(self) -> None:
+        """Hand the slot to the next in line."""
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(True)
+                return
+        self._free += 1
+        if self._idle is not None and self._free == self._count:
+            end(self._idle, True)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until nothing is in flight, or the time is over."""
+        if self._free < self._count:
+            self._idle = asyncio.get_running_loop().create_future()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._idle

@@ -1,0 +1,335 @@
+"""What can go wrong, as types.
+
+Every error is a :class:`Lox24Error`, says in one sentence what happened, can be pickled and
+copied, and holds neither the token nor an object of the HTTP library.
+
+Source of the status codes: https://doc.lox24.eu/api/
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from attrs import field, frozen
+
+from .models import Bulk
+
+
+class Headers(Mapping[str, str]):
+    """The headers of an answer; names are compared without regard to case."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, str] | None = None) -> None:
+        self._items = {name.lower(): (name, value) for name, value in (items or {}).items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._items[name.lower()][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return f"Headers({dict(self)!r})"
+
+
+@frozen
+class Violation:
+    """One rule that the server found broken: which field, and how."""
+
+    property_path: str | None
+    message: str | None
+    code: str | None = field(default=None, repr=False)
+
+
+class Lox24Error(Exception):
+    """The base of all errors of this library.
+
+    Attributes:
+        outcome_unknown: The request may have been carried out: its fate is not known.
+        attempts: How many times the request went out on the wire. 0: it never left.
+        bulk_id: The bulk concerned, if any.
+    """
+
+    summary: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.bulk_id = bulk_id
+        self.attempts = attempts
+        self.outcome_unknown = outcome_unknown
+
+    def __str__(self) -> str:
+        said = ": ".join(part for part in (self.summary, self.message) if part).rstrip(".")
+        if self.outcome_unknown:
+            said += "; the bulk may have been cancelled"
+        facts = ", ".join(self._facts())
+        return f"{said} [{facts}]" if facts else said
+
+    def _facts(self) -> Iterator[str]:
+        if self.bulk_id is not None:
+            yield f"bulk {self.bulk_id}"
+        if self.attempts > 1:
+            yield f"{self.attempts} attempts"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _rebuild, (type(self), self.args, vars(self))
+
+
+def _rebuild(cls: type[Lox24Error], args: tuple[Any, ...], state: dict[str, Any]) -> Lox24Error:
+    # Not through __init__: each class has its own signature, all have args and a dict.
+    error = cls.__new__(cls, *args)
+    error.args = args
+    vars(error).update(state)
+    return error
+
+
+class ConfigurationError(Lox24Error, ValueError):
+    """The client was set up with a value that cannot work. Nothing was sent."""
+
+
+class InvalidBulkIdError(Lox24Error, ValueError):
+    """The id is no bulk id (8-4-4-4-12 hex digits). Nothing was sent."""
+
+
+class ClientClosedError(Lox24Error, RuntimeError):
+    """The client was closed before the call could be made or come to its end."""
+
+
+class TransportError(Lox24Error):
+    """No complete answer arrived: the connection was lost or what came was no HTTP."""
+
+
+class ConnectionFailedError(TransportError):
+    """No connection was made (DNS, refused, TLS, proxy): the request never left.
+
+    Attributes:
+        tls: The TLS handshake failed. Repeating it would not help.
+    """
+
+    def __init__(self, message: str, *, tls: bool = False, **common: Any) -> None:
+        super().__init__(message, **common)
+        self.tls = tls
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """The attempt or the whole call ran out of time."""
+
+
+class ResponseDecodeError(Lox24Error):
+    """The server answered with something that is no bulk.
+
+    Attributes:
+        status: The HTTP status of the answer.
+        body: The start of the answer's body, made printable.
+        request_id: ``X-LOX24-REQUEST-ID`` of the answer, to quote to LOX24's support.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        body: str = "",
+        request_id: str | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(message, **common)
+        self.status = status
+        self.body = body
+        self.request_id = request_id
+
+    def _facts(self) -> Iterator[str]:
+        yield f"HTTP {self.status}"
+        yield from super()._facts()
+        if self.request_id is not None:
+            yield f"request id {self.request_id}"
+
+
+class APIStatusError(Lox24Error):
+    """The server answered with a status that is no success.
+
+    Also raised by the guard, in the server's stead, for a request that it did not let out;
+    then ``attempts`` is 0.
+
+    Attributes:
+        status: The HTTP status.
+        message: What the server said, else the status in words.
+        detail: The answer's ``detail`` (or ``hydra:description``), if any.
+        violations: The rules that the server found broken.
+        request_id: ``X-LOX24-REQUEST-ID`` of the answer, to quote to LOX24's support.
+        retry_after: Seconds to wait before the next try, if known.
+        headers: The headers of the answer.
+        body: The start of the answer's body, made printable.
+        method: The HTTP method of the request.
+        url: The URL of the request.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        detail: str | None = None,
+        violations: tuple[Violation, ...] = (),
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+        method: str = "",
+        url: str = "",
+        **common: Any,
+    ) -> None:
+        super().__init__(message, **common)
+        self.status = status
+        self.detail = detail
+        self.violations = violations
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+        self.body = body
+        self.method = method
+        self.url = url
+
+    def _facts(self) -> Iterator[str]:
+        yield f"HTTP {self.status}" + ("" if self.attempts else ", not sent")
+        yield from super()._facts()
+        if self.request_id is not None:
+            yield f"request id {self.request_id}"
+        if self.retry_after is not None:
+            yield f"try again in {self.retry_after:.0f} s"
+
+
+class BadRequestError(APIStatusError):
+    """400: the server found the input invalid."""
+
+    summary = "LOX24 found the request invalid"
+
+
+class AuthenticationError(APIStatusError):
+    """401: the client id or the API key is wrong or not active."""
+
+    summary = "LOX24 refused the token"
+
+
+class InsufficientFundsError(APIStatusError):
+    """402: not enough money on the account."""
+
+    summary = "the account has not enough funds"
+
+
+class AccountNotActivatedError(APIStatusError):
+    """403: the account (or its key) is not activated, or is blocked."""
+
+    summary = "the account is not activated"
+
+
+class NotFoundError(APIStatusError):
+    """404: there is no such bulk for this account."""
+
+    summary = "LOX24 does not know the bulk"
+
+
+class ConflictError(APIStatusError):
+    """409: the request conflicts with the state of things."""
+
+    summary = "the request conflicts with the bulk's state"
+
+
+class UnprocessableError(APIStatusError):
+    """422: a well-formed request that the server cannot follow."""
+
+    summary = "LOX24 cannot do what was asked"
+
+
+class NotCancelableError(UnprocessableError):
+    """The bulk can no longer be cancelled: a look at it found it in a final state.
+
+    Attributes:
+        bulk: The bulk as the look found it.
+    """
+
+    summary = "too late to cancel"
+
+    def __init__(self, message: str, *, bulk: Bulk, **api: Any) -> None:
+        super().__init__(message, **api)
+        self.bulk = bulk
+
+    @classmethod
+    def from_look(cls, bulk: Bulk, cause: Lox24Error) -> Self:
+        """Make the error from what the look found and the error that made us look."""
+        said = getattr(bulk.status_code, "name", str(bulk.status_code)).lower().replace("_", " ")
+        message = f"the bulk is {said}"
+        api: dict[str, Any] = {"status": 422}  # what this class stands for, if nothing was refused
+        if isinstance(cause, BadRequestError | ConflictError | UnprocessableError):
+            api = {name: getattr(cause, name) for name in _REFUSAL_FACTS}
+            message += f" ({cause.message})"
+        return cls(message, bulk=bulk, bulk_id=cause.bulk_id, attempts=cause.attempts, **api)
+
+
+_REFUSAL_FACTS = [
+    "status",
+    "detail",
+    "violations",
+    "request_id",
+    "retry_after",
+    "headers",
+    "body",
+    "method",
+    "url",
+]
+
+
+class IPBlockedError(APIStatusError):
+    """429: LOX24 answers nothing from this IP for a while.
+
+    More than three requests with wrong credentials within a minute block an IP for ten
+    minutes. A 429 may also be a plain rate limit; the code does not tell.
+
+    Attributes:
+        retry_after: Seconds until the next probe may go out.
+        blocked_until: When the block should be over (aware, UTC).
+    """
+
+    summary = "LOX24 blocks or limits this IP"
+
+    def __init__(self, message: str, *, blocked_until: datetime | None = None, **api: Any) -> None:
+        super().__init__(message, **api)
+        self.blocked_until = blocked_until
+
+
+class ServerError(APIStatusError):
+    """5xx: the server or a gateway before it failed."""
+
+    summary = "LOX24 failed"
+
+
+STATUS_ERRORS: Mapping[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: InsufficientFundsError,
+    403: AccountNotActivatedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: IPBlockedError,
+}
+
+
+def error_class(status: int) -> type[APIStatusError]:
+    """Return the class that stands for a status."""
+    return STATUS_ERRORS.get(status, ServerError if status >= 500 else APIStatusError)

@@ -1,0 +1,176 @@
+"""The nouns: a bulk, its states, and the two forms in which LOX24 describes it.
+
+These classes know nothing of JSON; the wire's rules stand in ``_converter``.
+
+Source: https://doc.lox24.eu/api/operations/api_bulks_get_item/ and
+https://doc.lox24.eu/api/operations/api_bulks_put_cancel_item/
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Any, Self
+from uuid import UUID
+
+from attrs import field, fields, frozen
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+class BulkStatus(IntEnum):
+    """Where a bulk stands; the numbers are LOX24's."""
+
+    NEW = 0
+    """Accepted, nothing sent yet. Can be cancelled."""
+    IN_PROGRESS = 5
+    """Being sent. Can be cancelled for the messages that are not sent yet."""
+    PROCESSED = 10
+    """Sent to the end: too late to cancel."""
+    CANCELED = 15
+    """Cancelled by the user."""
+    SYSTEM_ERROR = 20
+    """Ended by an error on LOX24's side."""
+    NO_RECIPIENTS = 201
+    """Ended because no recipient was found."""
+
+
+class ServiceCode(StrEnum):
+    """The gateway that carries a bulk's messages."""
+
+    DIRECT = "direct"
+    TEXT2SPEECH = "text2speech"
+    TEXT2SPEECH_SSML = "text2speech_ssml"
+
+
+class VoiceLang(StrEnum):
+    """The language of a text-to-speech call; absent means that LOX24 detects it."""
+
+    BG = "BG"
+    CS = "CS"
+    DA = "DA"
+    DE = "DE"
+    EN = "EN"
+    ES = "ES"
+    FI = "FI"
+    FR = "FR"
+    HR = "HR"
+    HU = "HU"
+    IT = "IT"
+    NL = "NL"
+    PL = "PL"
+    PT = "PT"
+    RO = "RO"
+    RU = "RU"
+    SK = "SK"
+    SV = "SV"
+    TR = "TR"
+    UK = "UK"
+    """Ukrainian."""
+
+
+_FINAL = frozenset(
+    {
+        BulkStatus.PROCESSED,
+        BulkStatus.CANCELED,
+        BulkStatus.SYSTEM_ERROR,
+        BulkStatus.NO_RECIPIENTS,
+    }
+)
+_CANCELABLE = frozenset({BulkStatus.NEW, BulkStatus.IN_PROGRESS})
+
+
+def _read_only(value: Any) -> Any:
+    """Wrap a mapping so that a frozen model stays frozen; let all else pass."""
+    if not isinstance(value, Mapping):
+        return value
+    mapping: Mapping[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+    return MappingProxyType(dict(mapping)) if mapping else _EMPTY
+
+
+def _plain(value: Any) -> Any:
+    """Undo ``_read_only``: a mappingproxy cannot be pickled, a dict can."""
+    if not isinstance(value, Mapping):
+        return value
+    mapping: Mapping[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
+    return dict(mapping)
+
+
+@frozen(kw_only=True)
+class Bulk:
+    """One bulk as LOX24 reported it, in plain JSON.
+
+    Only ``uuid`` and ``status_code`` are certain. Every other field is ``None`` when the
+    reply left it out, said ``null``, or held something of an unexpected type; in the last
+    case the raw value is in ``extra`` under the field's name. Date-times are aware and in
+    UTC; a ``delivery_at`` of ``None`` also stands for "at once" (0 on the wire).
+
+    ``repr`` leaves out the text and the recipients: they are other people's data.
+    """
+
+    uuid: UUID
+    status_code: BulkStatus | int
+    delivery_at: datetime | None = None
+    sender_id: str | None = None
+    text: str | None = field(default=None, repr=False)
+    phones: tuple[str, ...] | None = field(default=None, repr=False)
+    msg_groups: tuple[int | str, ...] | None = None
+    msg_total_count: int | None = None
+    created_at: datetime | None = None
+    processed_at: datetime | None = None
+    ip: str | None = None
+    is_unicode: bool | None = None
+    is_dryrun: bool | None = None
+    service_code: ServiceCode | str | None = None
+    key_id: int | None = None
+    source: int | None = None
+    voice_lang: VoiceLang | str | None = None
+    is_text_deleted: bool | None = None
+    price: Decimal | None = None
+    extra: Mapping[str, Any] = field(default=_EMPTY, converter=_read_only, repr=False, hash=False)
+    """Whatever else the reply held, by its wire name. Read-only."""
+    _as_sent: Mapping[str, Any] = field(
+        default=_EMPTY, alias="as_sent", converter=_read_only, repr=False, eq=False, hash=False
+    )
+    # The raw values that the fields above cannot give back by themselves (null against
+    # absent, 0 against null): the reply can be written out again as it came.
+
+    @property
+    def is_canceled(self) -> bool:
+        """Whether LOX24 says that the bulk is cancelled."""
+        return self.status_code == BulkStatus.CANCELED
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to the bulk."""
+        return self.status_code in _FINAL
+
+    @property
+    def is_cancelable(self) -> bool:
+        """Whether a cancel can still stop messages of the bulk."""
+        return self.status_code in _CANCELABLE
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {a.name: _plain(getattr(self, a.name)) for a in fields(type(self))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, _read_only(value))
+
+    def __copy__(self) -> Self:
+        return self  # frozen
+
+
+@frozen(kw_only=True, getstate_setstate=False)
+class JsonLdBulk(Bulk):
+    """One bulk as LOX24 reported it, in JSON-LD: the same, with the linked-data names."""
+
+    ld_id: str | None = None
+    """The bulk's IRI (``@id``)."""
+    ld_type: str | None = None
+    """The JSON-LD type (``@type``). Its value is not documented; do not match on it."""
+    ld_context: str | Mapping[str, Any] | None = field(
+        default=None, converter=_read_only, repr=False, hash=False
+    )
+    """The JSON-LD context (``@context``): an IRI or a mapping."""

@@ -1,0 +1,68 @@
+"""Scripted faults: what the gateway is to do wrong, to which request."""
+
+from collections.abc import Mapping
+from typing import Literal
+from uuid import UUID
+
+from attrs import define, field, frozen
+
+Drop = Literal["before", "after"]
+
+
+@frozen(kw_only=True)
+class Fault:
+    """One thing to do wrong; see :meth:`FakeLox24.fail_next`."""
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+    body: str | bytes | None = None
+    drop: Drop | None = None
+    executed: bool = False
+    delay: float = 0.0
+    method: str | None = None
+    bulk_id: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.status is None and self.drop is None and not self.delay and self.body is None:
+            raise ValueError("a fault needs a status, a body, a drop or a delay")
+        if self.drop not in (None, "before", "after"):
+            raise ValueError("drop is 'before' or 'after' executing")
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether it is meant for this request."""
+        wanted_method = self.method in (None, method)
+        return wanted_method and (self.bulk_id is None or f"/{self.bulk_id}" in path)
+
+    @property
+    def executes(self) -> bool:
+        """Whether the request is carried out all the same."""
+        if self.drop is not None:
+            return self.drop == "after"
+        return self.executed or self.status is None
+
+
+@define
+class Script:
+    """The faults to come, in order."""
+
+    _faults: list[Fault] = field(factory=list[Fault])
+
+    def add(self, fault: Fault, times: int) -> None:
+        """Do wrong the next ``times`` requests that fit."""
+        self._faults.extend([fault] * times)
+
+    def next_for(self, method: str, path: str) -> Fault | None:
+        """Take the first fault that is meant for this request."""
+        for index, fault in enumerate(self._faults):
+            if fault.fits(method, path):
+                return self._faults.pop(index)
+        return None
+
+    def clear(self) -> None:
+        """Do nothing wrong any more."""
+        self._faults.clear()
+
+
+def plain_id(bulk_id: UUID | str | None) -> str | None:
+    """Return an id in its plain form."""
+    return None if bulk_id is None else str(bulk_id).lower()

@@ -1,0 +1,27 @@
+"""The pytest plugin: a guard without memories for each test, and the gateway as a fixture."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from ._gateway import FakeLox24
+from ._guard import forget_guard
+
+_fixture: Any
+try:
+    from pytest_asyncio import fixture as _fixture
+except ImportError:  # then the fixture needs another plugin that runs coroutines
+    _fixture = pytest.fixture
+
+
+def pytest_runtest_setup() -> None:
+    """Let no test inherit what an earlier one taught the guard."""
+    forget_guard()
+
+
+@_fixture  # type: ignore[untyped-decorator]
+async def fake_lox24() -> AsyncIterator[FakeLox24]:
+    """Run a fresh :class:`FakeLox24` for one test."""
+    async with FakeLox24() as gateway:
+        yield gateway
