@@ -2,6 +2,7 @@
 
 from ._converter import make_converter
 from ._retry import RetryPolicy
+from .batch import CancelFailedError, CancelOutcome, CancelReport, CancelState
 from .client import Lox24Client
 from .errors import (
     AccountNotActivatedError,
@@ -35,6 +36,10 @@ __all__ = [
     "BadRequestError",
     "Bulk",
     "BulkStatus",
+    "CancelFailedError",
+    "CancelOutcome",
+    "CancelReport",
+    "CancelState",
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",

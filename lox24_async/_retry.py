@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeVar
 
-from attrs import define, field, frozen
+from attrs import frozen
 
+from ._call import Call
 from ._config import check_number
 from ._facts import Pacing, Ticket
 from ._guard import Guard
@@ -86,36 +87,6 @@ def is_retried(error: Lox24Error) -> bool:
     return isinstance(error, TransportError)
 
 
-@define(eq=False)
-class Call:
-    """One call of the user, from its start to its end.
-
-    A look that follows a cancel is a call of its own, with what is left of the time.
-    """
-
-    bulk_id: str
-    deadline: float | None = None
-    waited: float = 0.0
-    """Seconds spent in backoffs and shared pauses."""
-    sent: int = 0
-    """Requests that went out on the wire."""
-    fate_unknown: bool = False
-    """Whether one of them may have been carried out without our knowing."""
-    last: Lox24Error | None = field(default=None, repr=False)
-
-    def limit(self, now: float, max_wait: float | None) -> float:
-        """Until when this call may wait."""
-        patience = float("inf") if max_wait is None else now + max_wait - self.waited
-        return patience if self.deadline is None else min(patience, self.deadline)
-
-    def stamp(self, error: Lox24Error) -> Lox24Error:
-        """Write into an error what this call knows."""
-        error.bulk_id = self.bulk_id
-        error.attempts = self.sent
-        error.outcome_unknown = self.fate_unknown
-        return error
-
-
 class Retrier:
     """The loop that every operation runs through.
 
@@ -170,13 +141,14 @@ class Retrier:
         try:
             while True:
                 await self._admit(ticket, call)
+                call.in_flight = True
                 try:
                     result = await attempt(self._seconds(call))
                 except Lox24Error as error:
-                    call.last = error
+                    call.last, call.in_flight = error, False
                 else:
                     self._guard.settle(ticket, None, self._clock())
-                    call.sent += 1
+                    call.sent, call.in_flight = call.sent + 1, False
                     return result
                 finally:
                     self._slots.release()

@@ -2,19 +2,16 @@
 
 A call walks one way: its input is checked, ``_wire`` makes the request, ``_retry`` runs the
 attempts (each let out by ``_guard``), ``_session`` carries the bytes, ``_wire`` turns the
-reply into a bulk or an error.
+reply into a bulk or an error. ``_engine`` puts these together.
 """
 
-import asyncio
 import os
-import time
-from functools import partial
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, overload
 from uuid import UUID
 
-from attrs import frozen
-
+from ._call import Call
 from ._config import (
     DEFAULT_BASE_URL,
     Secret,
@@ -23,27 +20,18 @@ from ._config import (
     check_number,
     check_proxy,
     check_token,
-    origin_of,
 )
-from ._facts import PROCESS_CLOCK, facts_for
-from ._guard import Guard
-from ._retry import Call, Retrier, RetryPolicy
+from ._engine import Engine
+from ._fanout import Fanout
+from ._retry import RetryPolicy
 from ._session import SessionManager
-from ._waiting import Slots, WaitingRoom
-from ._wire import (
-    Request,
-    cancel_request,
-    check_bulk_id,
-    check_form,
-    read_bulk,
-    status_request,
-)
+from ._wire import cancel_request, check_bulk_id, check_form, status_request
+from .batch import CancelBatch, CancelOutcome, CancelReport, Ids, LookBatch
 from .errors import (
     BadRequestError,
     ConflictError,
     Lox24Error,
     NotCancelableError,
-    TransportError,
     UnprocessableError,
 )
 from .models import Bulk
@@ -63,8 +51,6 @@ else:
     BulkT = TypeVar("BulkT", bound=Bulk)
 
 _REFUSALS = (BadRequestError, ConflictError, UnprocessableError)
-_GRACE = 5.0  # seconds that requests in flight get when the client is closed
-_LEASE_MARGIN = 5.0  # seconds that a probe may take beyond its attempt's time
 
 
 class Lox24Client(Generic[FormT]):
@@ -116,26 +102,28 @@ class Lox24Client(Generic[FormT]):
         check_number("attempt_timeout", attempt_timeout, least=0.001)
         check_kind("retry", retry, RetryPolicy)
         self._base_url = check_base_url(base_url)
-        self._token = secret
         self._form: type[Any] = form
-        self._retry = retry
-        self._attempt_timeout = attempt_timeout
-        self._room = WaitingRoom()
-        self._slots = Slots(max_concurrency, self._room)
-        self._session = SessionManager(
+        self._width = max_concurrency
+        self._engine = Engine(
             self._base_url,
             secret,
-            session=session,
-            proxy=check_proxy(proxy, self._base_url),
-            ssl=ssl,
+            SessionManager(
+                self._base_url,
+                secret,
+                session=session,
+                proxy=check_proxy(proxy, self._base_url),
+                ssl=ssl,
+            ),
+            retry,
+            max_concurrency=max_concurrency,
+            attempt_timeout=attempt_timeout,
         )
-        self._home: _Home | None = None
 
     def __repr__(self) -> str:
-        state = "closed" if self._room.closed else "open"
+        state = "closed" if self._engine.closed else "open"
         return f"<{type(self).__name__} {self._base_url} {state}>"
 
-    # --- operations
+    # --- one bulk
 
     @overload
     async def cancel_bulk(
@@ -175,29 +163,137 @@ class Lox24Client(Generic[FormT]):
 
         Source: https://doc.lox24.eu/api/operations/api_bulks_put_cancel_item/
         """
-        call, form = self._begin(bulk_id, form, timeout)
+        bulk_id, form = check_bulk_id(bulk_id), self._check(form, timeout)
+        return await self._cancel(self._engine.begin(bulk_id, timeout), form)
+
+    async def _cancel(self, call: Call, form: type[BulkT]) -> BulkT:
         try:
-            return await self._perform(cancel_request(call.bulk_id, form), call)
+            return await self._engine.perform(cancel_request(call.bulk_id, form), call)
         except Lox24Error as error:
             # How LOX24 refuses a bulk that is cancelled already is not documented: look.
             if not (isinstance(error, _REFUSALS) or error.outcome_unknown):
                 raise
-            seen = await self._look(error, call, form)
+            seen = await self._settle(error, call, form)
             if seen is None:
                 raise
             if seen.is_canceled:
                 return seen
             raise NotCancelableError.from_look(seen, error) from error
 
-    async def _look(self, error: Lox24Error, call: Call, form: type[BulkT]) -> BulkT | None:
-        """Find out what a failed cancel led to: the bulk if that is decided now."""
+    async def _settle(self, error: Lox24Error, call: Call, form: type[BulkT]) -> BulkT | None:
+        """Look what a failed cancel led to: the bulk, if that is decided now."""
         look = Call(call.bulk_id, deadline=call.deadline, waited=call.waited)
         most = None if error.outcome_unknown else 1  # only a doubt is worth repeats
         try:
-            seen = await self._perform(status_request(call.bulk_id, form), look, most)
+            seen = await self._engine.perform(status_request(call.bulk_id, form), look, most)
         except Lox24Error:
             return None
         return seen if seen.is_final else None
+
+    # --- many bulks
+
+    def iter_cancel(
+        self,
+        ids: Ids,
+        *,
+        report: CancelReport | None = None,
+        form: type[Bulk] | None = None,
+        timeout: float | None = None,
+    ) -> Fanout[UUID | str, CancelOutcome]:
+        """Cancel many bulks and stream what became of each, in order of completion.
+
+        Each distinct id is cancelled once, at most ``max_concurrency`` at a time. Memory
+        stays flat but for the set of ids seen. Leaving the loop early (or ``aclose()``)
+        stops at once; what was in flight is then UNKNOWN in the report.
+
+        Args:
+            ids: An iterable or async iterable of any length. What is no id concerns only
+                itself.
+            report: Filled as results arrive.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for all of it; what is left then is NOT_SENT or UNKNOWN.
+
+        Returns:
+            An async iterator of ``CancelOutcome``, with ``aclose()``.
+
+        Raises:
+            TypeError: ``ids`` is one id.
+        """
+        return self._batch(ids, report, form, timeout).stream()
+
+    async def cancel_bulks(
+        self,
+        ids: Ids,
+        *,
+        report: CancelReport | None = None,
+        progress: Callable[[CancelOutcome], object] | None = None,
+        form: type[Bulk] | None = None,
+        timeout: float | None = None,
+    ) -> CancelReport:
+        """Cancel many bulks; never raises for a single id.
+
+        Args:
+            ids: An iterable or async iterable of any length.
+            report: Filled as results arrive. Keep it to know, when you are cancelled
+                midway, which ids are done, unknown or never sent.
+            progress: Called with each outcome.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for all of it; what is left then is NOT_SENT or UNKNOWN.
+
+        Returns:
+            The report: one outcome for each distinct id, in input order.
+
+        Raises:
+            TypeError: ``ids`` is one id.
+        """
+        report = CancelReport() if report is None else report
+        await self._batch(ids, report, form, timeout).run(progress)
+        return report
+
+    def _batch(
+        self, ids: Ids, report: CancelReport | None, form: type[Bulk] | None, timeout: float | None
+    ) -> CancelBatch:
+        wanted = self._check(form, timeout)
+        return CancelBatch(
+            lambda call: self._cancel(call, wanted),
+            ids,
+            report=report,
+            width=self._width,
+            timeout=timeout,
+        )
+
+    async def resolve(
+        self,
+        report_or_ids: CancelReport | Ids,
+        *,
+        progress: Callable[[CancelOutcome], object] | None = None,
+        timeout: float | None = None,
+    ) -> CancelReport:
+        """Look at what is unresolved and bring the report up to date. Never cancels.
+
+        Args:
+            report_or_ids: A report, of which UNKNOWN and ACCEPTED are looked at; or ids.
+            progress: Called with each new outcome.
+            timeout: Seconds for all of it.
+
+        Returns:
+            The report that was handed in, or a new one. A bulk that is seen in status 0 or
+            5 keeps its state: its cancel may still take effect.
+        """
+        form = self._check(None, timeout)
+        ids: Ids
+        if isinstance(report_or_ids, CancelReport):
+            report = report_or_ids
+            ids = report.unresolved()
+        else:
+            report, ids = CancelReport(), report_or_ids
+
+        def look(call: Call) -> Awaitable[Bulk]:
+            return self._engine.perform(status_request(call.bulk_id, form), call)
+
+        batch = LookBatch(look, ids, report=report, width=self._width, timeout=timeout)
+        await batch.run(progress)
+        return report
 
     # --- life
 
@@ -207,16 +303,10 @@ class Lox24Client(Generic[FormT]):
         Calls that wait get ``ClientClosedError``; requests in flight get a grace time of
         five seconds. A session that was handed in stays open.
         """
-        self._room.close()
-        if self._home is not None:
-            self._settle_in()
-            try:
-                await self._slots.drain(_GRACE)
-            finally:
-                await self._session.close()
+        await self._engine.close()
 
     async def __aenter__(self) -> Self:
-        self._room.check()
+        self._engine.check_open()
         return self
 
     async def __aexit__(
@@ -233,73 +323,11 @@ class Lox24Client(Generic[FormT]):
     def __exit__(self, *_: object) -> None:  # so that ``with`` reaches __enter__
         raise AssertionError
 
-    # --- wiring
-
-    def _begin(
-        self, bulk_id: object, form: type[Any] | None, timeout: float | None
-    ) -> tuple[Call, type[Any]]:
-        """Check a call's input and that it may be made here and now."""
-        call = Call(check_bulk_id(bulk_id))
-        if form is None:
-            form = self._form
-        else:
-            check_form(form)
+    def _check(self, form: type[Any] | None, timeout: float | None) -> type[Any]:
+        """Check what every call takes; return the form that is wanted."""
         if timeout is not None:
             check_number("timeout", timeout, least=float("-inf"))
-        now = self._settle_in().loop.time()
-        self._room.check()
-        if timeout is not None:
-            call.deadline = now + timeout
-        return call, form
-
-    def _settle_in(self) -> "_Home":
-        """Come to live in the running loop, or check that we do."""
-        loop, process = asyncio.get_running_loop(), os.getpid()
-        home = self._home
-        if home is None:
-            home = self._home = _Home(loop, process, self._make_retrier(loop))
-        elif home.process != process:
-            raise RuntimeError("this client belongs to the parent process; make one after the fork")
-        elif home.loop is not loop:
-            raise RuntimeError(
-                "this client belongs to another event loop; make one in each asyncio.run()"
-            )
-        return home
-
-    def _make_retrier(self, loop: asyncio.AbstractEventLoop) -> Retrier:
-        now = loop.time()
-        # A loop with a clock of its own (a test's, say) cannot share moments with others.
-        clock = PROCESS_CLOCK if abs(now - time.monotonic()) < 1 else loop
-        origin, token = facts_for(origin_of(self._base_url), self._token.reveal(), now, clock)
-        pacing = self._retry.pacing()
-        guard = Guard(origin, token, lease=self._attempt_timeout + _LEASE_MARGIN, pacing=pacing)
-        return Retrier(
-            self._retry,
-            guard,
-            self._slots,
-            self._room,
-            pacing=pacing,
-            attempt_timeout=self._attempt_timeout,
-            clock=loop.time,
-        )
-
-    async def _perform(self, request: Request[BulkT], call: Call, most: int | None = None) -> BulkT:
-        retrier = self._settle_in().retrier
-        return await retrier.run(partial(self._attempt, request), call, max_attempts=most)
-
-    async def _attempt(self, request: Request[BulkT], seconds: float) -> BulkT:
-        reply = await self._session.send(request, seconds)
-        try:
-            return read_bulk(request, reply, self._base_url, self._token.redact)
-        except TransportError:  # the answer was another request's
-            self._session.drop_connections()
-            raise
-
-
-@frozen
-class _Home:
-    """Where a client lives once it was used."""
-
-    loop: asyncio.AbstractEventLoop
-    process: int
-    retrier: Retrier
+        if form is None:
+            return self._form
+        check_form(form)
+        return form

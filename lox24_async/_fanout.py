@@ -1,0 +1,175 @@
+"""Many items, few workers: what they make comes out in order of completion.
+
+One task per worker and not per item, so that a source of a million costs no memory; what
+nobody has taken yet is bounded as well.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Final, Generic, Self, TypeVar, cast
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_END: Final = object()
+_AHEAD: Final = 64  # results that may wait for the consumer before workers pause
+_BREATH: Final = 100  # items after which a worker lets others run, even if it never waits
+
+
+class _Workshop(Generic[T, R]):
+    """What workers and consumer share.
+
+    It does not know the consumer's object, so that dropping that one stops the workers.
+    """
+
+    def __init__(
+        self,
+        source: Iterable[T] | AsyncIterable[T],
+        work: Callable[[T], Awaitable[R | None]],
+        width: int,
+    ) -> None:
+        self.work = work
+        self.width = width
+        self.ready: deque[R] = deque()
+        self.stopped = False
+        self.error: Exception | None = None
+        self.workers: set[asyncio.Task[None]] = set()
+        self.started = False
+        self._source = source
+        self._items: Iterator[T] | AsyncIterator[T] | None = None
+        self._taking = asyncio.Lock()
+        self._consumer: asyncio.Future[None] | None = None
+        self._space: asyncio.Future[None] | None = None
+
+    def start(self) -> None:
+        self.started = True
+        source = self._source
+        self._items = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+        loop = asyncio.get_running_loop()
+        for _ in range(self.width):
+            task = loop.create_task(self._run())
+            self.workers.add(task)
+            task.add_done_callback(self._leave)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self.workers.discard(task)
+        _wake(self._consumer)
+
+    async def _run(self) -> None:
+        done = 0
+        try:
+            while not self.stopped:
+                item = await self._take()
+                if item is _END:
+                    return
+                result = await self.work(cast("T", item))
+                if result is not None:
+                    self.ready.append(result)
+                    _wake(self._consumer)
+                done += 1
+                if len(self.ready) >= _AHEAD:
+                    await self._wait_for_space()
+                elif not done % _BREATH:
+                    await asyncio.sleep(0)
+        except Exception as error:  # noqa: BLE001  the consumer raises it
+            self.stopped = True
+            self.error = self.error or error
+
+    async def _take(self) -> object:
+        items = self._items
+        if isinstance(items, AsyncIterator):
+            async with self._taking:  # an async generator has one reader at a time
+                return _END if self.stopped else await anext(items, _END)
+        return next(items, _END) if items is not None else _END
+
+    async def _wait_for_space(self) -> None:
+        while len(self.ready) >= _AHEAD and not self.stopped:
+            if self._space is None or self._space.done():
+                self._space = asyncio.get_running_loop().create_future()
+            # Shared by all workers: the cancel of one must not wake the others.
+            await asyncio.shield(self._space)
+
+    async def next(self) -> R:
+        while not self.ready:
+            if not self.workers:
+                if self.error is not None:
+                    error, self.error = self.error, None
+                    raise error
+                raise StopAsyncIteration
+            self._consumer = asyncio.get_running_loop().create_future()
+            await self._consumer
+        result = self.ready.popleft()
+        if len(self.ready) < _AHEAD:
+            _wake(self._space)
+        return result
+
+    def stop(self) -> None:
+        self.stopped = True
+        with suppress(RuntimeError):  # the loop may be gone already
+            for task in tuple(self.workers):
+                task.cancel()
+
+    def rest(self) -> Iterator[T]:
+        """Return what was not read of a collection; of a stream that is not known."""
+        if isinstance(self._source, AsyncIterable) or not hasattr(self._source, "__len__"):
+            return iter(())
+        if isinstance(self._items, Iterator):
+            return self._items
+        return iter(self._source)
+
+
+def _wake(future: asyncio.Future[None] | None) -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
+
+
+class Fanout(Generic[T, R]):
+    """An async iterator over what the workers make.
+
+    Nothing happens before the first step. Leaving it (``aclose``, or dropping the last
+    reference) stops the workers at once; what they had in hand is cancelled.
+
+    Args:
+        source: The items: an iterable or async iterable of any length.
+        work: Makes a result of an item; ``None`` is no result. An exception ends the run:
+            what is in hand is finished, then the consumer gets it.
+        width: The number of workers.
+    """
+
+    def __init__(
+        self,
+        source: Iterable[T] | AsyncIterable[T],
+        work: Callable[[T], Awaitable[R | None]],
+        width: int,
+    ) -> None:
+        self._shop = _Workshop(source, work, width)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> R:
+        shop = self._shop
+        if not shop.started and not shop.stopped:
+            shop.start()
+        return await shop.next()
+
+    async def aclose(self) -> None:
+        """Stop the workers and wait until they have left."""
+        self._shop.stop()
+        if self._shop.workers:
+            await asyncio.wait(self._shop.workers)
+
+    def rest(self) -> Iterator[T]:
+        """Return the items of a collection that were not read (of a stream: none)."""
+        return self._shop.rest()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        self._shop.stop()
