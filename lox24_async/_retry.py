@@ -20,6 +20,7 @@ from ._guard import Guard
 from ._waiting import Slots, WaitingRoom, Wake, end
 from .errors import (
     APIStatusError,
+    ClientClosedError,
     ConfigurationError,
     ConnectionFailedError,
     IPBlockedError,
@@ -158,6 +159,9 @@ class Retrier:
                 if used >= most or not is_retried(call.last):
                     raise self._final(call, call.last)
                 await self._back_off(call, call.last, pause, used, most)
+        except ClientClosedError as closed:
+            call.stamp(closed)
+            raise
         finally:
             call.last = None  # an error within reach of its own traceback would be a cycle
             self._guard.leave(ticket, self._clock())

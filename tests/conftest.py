@@ -1,0 +1,43 @@
+"""What all tests share: a shim for aioresponses, and a client on the local gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from unittest.mock import Mock
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aioresponses import aioresponses, core
+
+from lox24_async import Lox24Client, RetryPolicy
+from lox24_async.testing import FakeLox24
+
+# looptime asks for the current loop before each test; without a word from us, asyncio would
+# make one that nobody closes.
+asyncio.set_event_loop(None)
+
+QUICK = RetryPolicy(initial_delay=0.01, max_delay=0.05)
+"""A policy whose pauses no test has to wait for."""
+
+
+class _ClientResponse(aiohttp.ClientResponse):
+    """aioresponses 0.7.9 does not know the argument that aiohttp 3.14 wants."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"stream_writer": Mock(output_size=0)} | options)
+
+
+@pytest.fixture
+def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
+    """Mock aiohttp's requests, as users do."""
+    monkeypatch.setattr(core, "ClientResponse", _ClientResponse)
+    with aioresponses() as mock:
+        yield mock
+
+
+@pytest_asyncio.fixture
+async def client(fake_lox24: FakeLox24) -> AsyncIterator[Lox24Client]:
+    """A client of the local gateway, with quick retries."""
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, retry=QUICK) as made:
+        yield made
