@@ -240,8 +240,10 @@ class LookBatch(Batch):
 
     async def _do(self, call: Call) -> CancelOutcome:
         before = self._unread(call.bulk_id)
-        if self._report is not None and call.bulk_id in self._report:
-            before = self._report[call.bulk_id]
+        if self._report is not None:
+            if call.bulk_id in self._report:
+                before = self._report[call.bulk_id]
+            self._report.note(call.bulk_id, before)  # its place, in input order
         try:
             bulk = await self._look(call)
         except NotFoundError as error:

@@ -6,12 +6,24 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
-Drop = Literal["before", "after"]
+Drop = Literal["before", "after", "within"]
 
 
 @frozen(kw_only=True)
 class Fault:
-    """One thing to do wrong; see :meth:`FakeLox24.fail_next`."""
+    """One thing to do wrong with one request.
+
+    Args:
+        status: Answer with this status.
+        headers: More headers for that answer (``Retry-After``, say).
+        body: Answer with this body (status 200 unless given).
+        drop: Close the connection: ``"before"`` or ``"after"`` carrying the request out,
+            or ``"within"`` the answer, when it is carried out and half of it is sent.
+        executed: Carry the request out before the answer of ``status``.
+        delay: Seconds to wait before the answer.
+        method: Only for requests of this method.
+        bulk_id: Only for requests about this bulk.
+    """
 
     status: int | None = None
     headers: Mapping[str, str] = field(factory=dict[str, str])
@@ -25,8 +37,8 @@ class Fault:
     def __attrs_post_init__(self) -> None:
         if self.status is None and self.drop is None and not self.delay and self.body is None:
             raise ValueError("a fault needs a status, a body, a drop or a delay")
-        if self.drop not in (None, "before", "after"):
-            raise ValueError("drop is 'before' or 'after' executing")
+        if self.drop not in (None, "before", "after", "within"):
+            raise ValueError("drop is 'before', 'after' or 'within'")
 
     def fits(self, method: str, path: str) -> bool:
         """Whether it is meant for this request."""
@@ -37,7 +49,7 @@ class Fault:
     def executes(self) -> bool:
         """Whether the request is carried out all the same."""
         if self.drop is not None:
-            return self.drop == "after"
+            return self.drop != "before"
         return self.executed or self.status is None
 
 

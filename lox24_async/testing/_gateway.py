@@ -73,8 +73,13 @@ class FakeLox24:
         self.latency = latency
         self.requests: list[ReceivedRequest] = []
         """All requests that arrived, in order."""
+        self.in_flight = 0
+        """Requests that are being answered now."""
+        self.most_in_flight = 0
+        """The most requests that were being answered at once."""
         self._bulks = Bulks()
         self._script = Script()
+        self._rule: Callable[[ReceivedRequest], Fault | None] | None = None
         self._wrong: deque[float] = deque()
         self._blocked_until = float("-inf")
         self._port = port
@@ -132,8 +137,8 @@ class FakeLox24:
             times: For how many requests.
             headers: More headers for that answer (``Retry-After``, say).
             body: Answer with this body (status 200 unless given).
-            drop: Close the connection without an answer: ``"before"`` or ``"after"``
-                carrying the request out.
+            drop: Close the connection: ``"before"`` or ``"after"`` carrying the request
+                out, or ``"within"`` the answer.
             executed: Carry the request out before the answer of ``status``.
             delay: Seconds to wait before the answer.
             method: Only for requests of this method.
@@ -151,9 +156,18 @@ class FakeLox24:
         )
         self._script.add(fault, times)
 
+    def fail_if(self, rule: Callable[[ReceivedRequest], Fault | None] | None) -> None:
+        """Ask a rule for each request that :meth:`fail_next` leaves alone.
+
+        Args:
+            rule: Gets the request, returns what to do wrong, or ``None``.
+        """
+        self._rule = rule
+
     def stop_failing(self) -> None:
         """Forget the faults that are still to come."""
         self._script.clear()
+        self._rule = None
 
     def block_ip(self, seconds: float | None = None) -> None:
         """Block all clients now, as after too many wrong tokens."""
@@ -189,22 +203,31 @@ class FakeLox24:
     # --- answering
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.read()
-        self.requests.append(
-            ReceivedRequest(
-                request.method, request.path_qs, Headers(request.headers), body, self._clock()
-            )
-        )
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return await self._serve(request)
+        finally:
+            self.in_flight -= 1
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers, body = Headers(request.headers), await request.read()
+        received = ReceivedRequest(request.method, request.path_qs, headers, body, self._clock())
+        self.requests.append(received)
         fault = self._script.next_for(request.method, request.path)
+        if fault is None and self._rule is not None:
+            fault = self._rule(received)
         answer = self._answer(request) if fault is None or fault.executes else _Answer(200, {})
         delay = self.latency + (fault.delay if fault else 0.0)
         if delay:
             await asyncio.sleep(delay)
+        response = self._response(answer, request, fault)
         if fault is not None and fault.drop is not None:
+            if fault.drop == "within":
+                await _send_half(request, response)
             if request.transport is not None:
                 request.transport.abort()
-            return web.Response()
-        return self._response(answer, request, fault)
+        return response
 
     def _answer(self, request: web.BaseRequest) -> _Answer:
         """Carry a request out: the rules of the documentation, in its order."""
@@ -253,6 +276,14 @@ class FakeLox24:
         if body is None:
             body = json.dumps(content).encode()
         return web.Response(status=status, body=body, headers=headers)
+
+
+async def _send_half(request: web.BaseRequest, response: web.Response) -> None:
+    body = bytes(response.body) if isinstance(response.body, bytes) else b""
+    half = web.StreamResponse(status=response.status, headers=response.headers)
+    half.content_length = len(body)
+    await half.prepare(request)
+    await half.write(body[: len(body) // 2])
 
 
 def _wants_json_ld(request: web.BaseRequest) -> bool:
