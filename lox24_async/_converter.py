@@ -5,7 +5,6 @@ of an unexpected type becomes ``None`` and keeps its raw value in ``extra``. Not
 coerced.
 """
 
-import json
 import logging
 import re
 from collections.abc import Callable, Mapping
@@ -13,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from math import isfinite
-from typing import Any, Final, NoReturn, TypeGuard, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from cattrs import Converter
 
+from ._json import is_list, is_object, read_json, write_json
 from .models import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
 
 log = logging.getLogger("lox24_async")
@@ -35,7 +35,6 @@ _UUID: Final = re.compile(
 _STATUS: Final = {int(s): s for s in BulkStatus}
 _SERVICE: Final = {str(s): s for s in ServiceCode}
 _LANG: Final = {str(v): v for v in VoiceLang}
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 # --- one rule per kind of field: raw value in, field's value or _UNEXPECTED out
@@ -115,16 +114,6 @@ _LD_FIELDS: Final[_Rules] = {
 # --- a whole bulk, in and out
 
 
-def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a decoded JSON value is an object."""
-    return type(value) is dict
-
-
-def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Whether a decoded JSON value is an array."""
-    return type(value) is list
-
-
 def _structure(rules: _Rules, raw: object, form: type[BulkT]) -> BulkT:
     if not is_object(raw):
         raise ValueError(f"expected a JSON object, got {type(raw).__name__}")
@@ -193,27 +182,6 @@ def _unstructure(rules: _Rules, bulk: Bulk) -> dict[str, Any]:
 # --- the converter
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_decoder: Final = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
-def read_json(data: bytes | str) -> Any:
-    """Decode one JSON text as RFC 8259 has it: UTF-8, with or without a BOM, no NaN.
-
-    Raises:
-        ValueError: the data is no JSON, or is nested or long beyond reason.
-    """
-    if isinstance(data, bytes):
-        data = data.removeprefix(_BOM).decode()
-    try:
-        return _decoder.decode(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
 class BulkConverter(Converter):
     """A cattrs converter that also reads and writes JSON texts."""
 
@@ -227,9 +195,7 @@ class BulkConverter(Converter):
 
     def dumps(self, obj: Any) -> str:
         """Unstructure an object and encode it as a JSON text."""
-        return json.dumps(
-            self.unstructure(obj), ensure_ascii=False, allow_nan=False, separators=(",", ":")
-        )
+        return write_json(self.unstructure(obj))
 
 
 def make_converter() -> BulkConverter:

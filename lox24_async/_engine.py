@@ -1,6 +1,7 @@
 """The engine room of a client: its queue, its guard, its sessions, and where it lives."""
 
 import asyncio
+import logging
 import os
 import time
 from functools import partial
@@ -15,9 +16,11 @@ from ._guard import Guard
 from ._retry import Retrier, RetryPolicy
 from ._session import SessionManager
 from ._waiting import Slots, WaitingRoom
-from ._wire import Request, read_bulk
+from ._wire import Request, read_bulk, read_request_id
 from .errors import TransportError
 from .models import Bulk
+
+log = logging.getLogger("lox24_async")
 
 BulkT = TypeVar("BulkT", bound=Bulk)
 
@@ -105,6 +108,9 @@ class Engine:
 
     async def _attempt(self, request: Request[BulkT], seconds: float) -> BulkT:
         reply = await self._session.send(request, seconds)
+        if log.isEnabledFor(logging.DEBUG):
+            request_id = read_request_id(reply, self._token.redact)
+            log.debug("%s: %d, request id %s", request, reply.status, request_id)
         try:
             return read_bulk(request, reply, self._base_url, self._token.redact)
         except TransportError:  # the answer was another request's

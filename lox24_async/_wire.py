@@ -15,7 +15,8 @@ from uuid import UUID
 from attrs import field, frozen
 
 from ._config import origin_of
-from ._converter import is_list, is_object, make_converter, read_json
+from ._converter import make_converter
+from ._json import is_list, is_object, read_json
 from .errors import (
     APIStatusError,
     ConfigurationError,
@@ -66,6 +67,9 @@ class Request(Generic[BulkT]):
     path: str
     bulk_id: str
     form: type[BulkT]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
 
     @property
     def accept(self) -> str:
@@ -159,7 +163,7 @@ def _decode_error(request: Request[Any], reply: Reply, problem: str, redact: Red
         f"the answer ({kind}) is no bulk: {problem}",
         status=reply.status,
         body=_shown_body(reply, redact),
-        request_id=_request_id(reply, redact),
+        request_id=read_request_id(reply, redact),
         bulk_id=request.bulk_id,
         attempts=1,
         outcome_unknown=request.changes,
@@ -189,7 +193,7 @@ def _status_error(
         status=status,
         detail=None if detail is None else _printable(redact(detail), _BODY_SHOWN),
         violations=_violations(said.get("violations"), redact),
-        request_id=_request_id(reply, redact),
+        request_id=read_request_id(reply, redact),
         retry_after=read_retry_after(reply.headers),
         headers=Headers(headers),
         body=body,
@@ -248,7 +252,8 @@ def _violations(raw: Any, redact: Redact) -> tuple[Violation, ...]:
     )
 
 
-def _request_id(reply: Reply, redact: Redact) -> str | None:
+def read_request_id(reply: Reply, redact: Redact) -> str | None:
+    """Return what LOX24's support can find the request by."""
     value = reply.headers.get(_REQUEST_ID)
     return None if value is None else _printable(redact(value), 100)
 

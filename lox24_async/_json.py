@@ -1,0 +1,77 @@
+"""JSON texts as RFC 8259 has them: UTF-8, with or without a BOM, no NaN.
+
+orjson is used when it is installed (extra ``speedups``), and only where it gives what the
+standard library gives: the results are the same to the last field.
+"""
+
+import json
+from typing import Any, Final, NoReturn, TypeGuard
+
+try:
+    import orjson
+except ImportError:
+    orjson = None  # type: ignore[assignment]
+
+_BOM: Final = b"\xef\xbb\xbf"
+_INT64: Final = 2.0**63  # orjson makes floats of larger integers
+_DEPTH: Final = 20  # json.loads fails at some depth that depends on the stack; we do earlier
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a decoded value is an object."""
+    return type(value) is dict
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a decoded value is an array."""
+    return type(value) is list
+
+
+def read_json(data: bytes | str) -> Any:
+    """Decode one JSON text.
+
+    Raises:
+        ValueError: the data is no JSON, or is nested or long beyond reason.
+    """
+    if orjson is not None:
+        try:
+            value = orjson.loads(data)
+        except ValueError:
+            return _read_slowly(data)  # it refuses a little more than the standard library
+        if _is_exact(value, _DEPTH):
+            return value
+    return _read_slowly(data)
+
+
+def _is_exact(value: object, depth: int) -> bool:
+    """Whether orjson has lost nothing: no float that may have been a long integer."""
+    values: Any = value.values() if is_object(value) else value if is_list(value) else (value,)
+    for item in values:
+        kind: object = type(item)
+        if kind is float:
+            if not -_INT64 < item < _INT64:
+                return False
+        elif (kind is dict or kind is list) and (not depth or not _is_exact(item, depth - 1)):
+            return False
+    return True
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _read_slowly(data: bytes | str) -> Any:
+    if isinstance(data, bytes):
+        data = data.removeprefix(_BOM).decode()
+    try:
+        return _decoder.decode(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def write_json(value: Any) -> str:
+    """Encode a value as a compact JSON text."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
