@@ -1,30 +1,52 @@
 """What a client is set up with, checked at the door: token, base URL, numbers."""
 
-import json
 import re
 from html import escape
 from ipaddress import ip_address
-from math import isfinite
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 
 DEFAULT_BASE_URL: Final = "https://api.lox24.eu"
 _BASE_URL: Final = re.compile(
-    r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9._~-]+)*/?", re.IGNORECASE
+    r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9._~-]+)*/?",
+    re.IGNORECASE | re.ASCII,
 )
 _MASK: Final = "***"
+_MOST: Final = 1e9  # of any setting: more is a mistake, and would overflow somewhere
 _SHORTEST_KEY_TO_HIDE: Final = 8  # a shorter key would make holes in innocent text
+
+
+def _echoes(text: str) -> str:
+    """Return a pattern for a text in any mixture of the escapes that servers use."""
+    return "".join(map(_echo, text))
+
+
+def _echo(c: str) -> str:
+    code = f"{ord(c):02x}"
+    forms = [
+        re.escape(c),
+        f"%(?i:{code})",
+        rf"\\u00(?i:{code})",
+        f"&#0*{ord(c)};",
+        f"&#[xX]0*(?i:{code});",
+    ]
+    if not c.isalnum():
+        forms.insert(0, r"\\" + re.escape(c))
+    if escape(c) != c:
+        forms.append(re.escape(escape(c)))
+    return f"(?:{'|'.join(forms)})"
 
 
 class Secret:
     """A token that shows itself to nobody who does not ask by name."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_echo", "_value")
 
     def __init__(self, value: object) -> None:
         self._value = value
+        self._echo: re.Pattern[str] | None = None
 
     def __repr__(self) -> str:
         return "Secret('***')"
@@ -56,13 +78,15 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """Blot the token out of a text, however it is escaped there."""
-        value = self.reveal()
-        key = value.partition(":")[2]
-        for secret in (value, key if len(key) >= _SHORTEST_KEY_TO_HIDE else value):
-            forms = {secret, json.dumps(secret)[1:-1], escape(secret), quote(secret, safe="")}
-            for form in sorted(forms, key=len, reverse=True):
-                text = text.replace(form, _MASK)
-        return text
+        return self._pattern().sub(_MASK, text)
+
+    def _pattern(self) -> "re.Pattern[str]":
+        if self._echo is None:
+            client_id, _, key = self.reveal().partition(":")
+            whole, part = _echoes(f"{client_id}:"), _echoes(key)
+            optional = "?" if len(key) >= _SHORTEST_KEY_TO_HIDE else ""
+            self._echo = re.compile(f"(?:{whole}){optional}{part}")
+        return self._echo
 
 
 def check_token(secret: Secret) -> None:
@@ -108,7 +132,10 @@ def origin_of(url: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "an invalid address"
-    return f"{parts.scheme}://{parts.hostname}{port}" if parts.hostname else "its own origin"
+    if not parts.hostname:
+        return "its own origin"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}"
 
 
 def check_proxy(value: object, base_url: str) -> str | None:
@@ -138,16 +165,16 @@ def check_kind(name: str, value: object, kind: type) -> None:
 
 
 def check_number(name: str, value: object, *, least: float, whole: bool = False) -> None:
-    """Refuse a setting that is no finite number of at least ``least``.
+    """Refuse a setting that is no number of at least ``least``, or beyond reason.
 
     Raises:
         ConfigurationError: says which setting, and what it must be.
     """
     kinds = (int,) if whole else (int, float)
-    if type(value) in kinds and isfinite(value) and value >= least:  # type: ignore[arg-type, operator]
+    if type(value) in kinds and least <= value <= _MOST:  # type: ignore[operator]
         return
     kind = "a whole number" if whole else "a number"
-    raise ConfigurationError(f"{name} must be {kind} of at least {least}, not {value!r}")
+    raise ConfigurationError(f"{name} must be {kind} from {least:g} to {_MOST:g}")
 
 
 def _is_loopback(host: str) -> bool:

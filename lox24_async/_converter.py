@@ -63,7 +63,9 @@ def _delivery(raw: Any) -> Any:
 
 
 def _price(raw: Any) -> Any:
-    if type(raw) is int or (type(raw) is float and isfinite(raw)):
+    if type(raw) is int:
+        return Decimal(raw)
+    if type(raw) is float and isfinite(raw):
         return Decimal(repr(raw))  # the digits as they came
     return _UNEXPECTED
 
@@ -166,8 +168,11 @@ def _write(value: Any) -> Any:
 
 def _unstructure(rules: _Rules, bulk: Bulk) -> dict[str, Any]:
     as_sent = bulk._as_sent  # pyright: ignore[reportPrivateUsage]
+    uuid = str(bulk.uuid)
+    if as_sent.get("uuid", "").lower() == uuid:  # else it was evolved
+        uuid = as_sent["uuid"]
     out: dict[str, Any] = {
-        "uuid": as_sent.get("uuid", str(bulk.uuid)),
+        "uuid": uuid,
         "status_code": int(bulk.status_code),
     }
     for name, (attribute, _) in rules.items():
@@ -209,7 +214,7 @@ def make_converter() -> BulkConverter:
         and ``JsonLdBulk``. Structuring raises ``ValueError`` when ``uuid`` or
         ``status_code`` is missing or of the wrong type.
     """
-    converter = BulkConverter()
+    converter = BulkConverter(detailed_validation=False)
     for form, rules in ((Bulk, _FIELDS), (JsonLdBulk, _LD_FIELDS)):
         converter.register_structure_hook(form, partial(_structure, rules))
         converter.register_unstructure_hook(form, partial(_unstructure, rules))

@@ -119,9 +119,10 @@ class Engine:
 
     async def close(self) -> None:
         """Send home who waits, give requests in flight a grace time, close the sessions."""
+        if self._home is not None:
+            self._settle_in()  # in another loop it could do nothing but harm
         self._room.close()
         if self._home is not None:
-            self._settle_in()
             try:
                 await self._slots.drain(_GRACE)
             finally:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -47,6 +47,38 @@ class Ticket:
     """Set while the call waits: tells it to ask again."""
     origin_epoch: int = -1
     token_epoch: int = -1
+    tries: int = 0
+    """How many of its requests were answered, or lost: who has fewer goes first."""
+
+
+class Line:
+    """Who waits: first those who had fewer tries, among these in order of arrival."""
+
+    def __init__(self) -> None:
+        self._tiers: dict[int, OrderedDict[Ticket, None]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._tiers)
+
+    def __iter__(self) -> Iterator[Ticket]:
+        for tries in sorted(self._tiers):
+            yield from self._tiers[tries]
+
+    def first(self) -> Ticket | None:
+        """Return whose turn is next."""
+        return next(iter(self._tiers[min(self._tiers)])) if self._tiers else None
+
+    def join(self, ticket: Ticket) -> None:
+        """Stand in line, or stay where one stands."""
+        self._tiers.setdefault(ticket.tries, OrderedDict()).setdefault(ticket)
+
+    def quit(self, ticket: Ticket) -> None:
+        """Leave the line, if one stands in it."""
+        tier = self._tiers.get(ticket.tries)
+        if tier is not None:
+            tier.pop(ticket, None)
+            if not tier:
+                del self._tiers[ticket.tries]
 
 
 class Gate:
@@ -64,7 +96,8 @@ class Gate:
         self.epoch += 1
 
     def shut_until(self, moment: float) -> None:
-        self.shut, self.probe_at, self.prober = True, moment, None
+        # A probe that is under way keeps its right: there is never more than one.
+        self.shut, self.probe_at = True, moment
         self.epoch += 1
 
     def ask_at(self, now: float) -> float:
@@ -91,7 +124,7 @@ class TokenGate(Gate):
         super().__init__(shut=True)
         self.refused: int | None = None  # the status that refused it
         self.forbidden = 0  # 403s since the last proof
-        self.line: OrderedDict[Ticket, None] = OrderedDict()  # who waits, in order
+        self.line = Line()
         self.used_at = 0.0
 
     def refuse(self, status: int, now: float) -> None:
@@ -115,6 +148,8 @@ class OriginGate(Gate):
         super().__init__(shut=False)
         self.lock = threading.RLock()
         self.tokens: dict[bytes, TokenGate] = {}
+        self.waiting: set[TokenGate] = set()  # whose lines are not empty
+        self.suspects: set[TokenGate] = set()  # whose probes may be under way
         self.wrong: deque[float] = deque(maxlen=MOST_WRONG)  # when 401s and 403s came
         self.cause: Lox24Error | None = None  # what shut the gate
         self.failures = 0
@@ -122,41 +157,56 @@ class OriginGate(Gate):
         self.knock = 0.0
         self.blocked_until = 0.0
 
-    def careful_until(self, now: float) -> float:
-        """Until when a request that may be wrong would be one too many; ``now`` if it is not."""
-        if len(self.wrong) < MOST_WRONG:
-            return now
-        return max(now, self.wrong[0] + WINDOW)
+    def careful_until(self, now: float) -> tuple[float, bool]:
+        """Until when one more request that may be wrong would be one too many.
+
+        Returns:
+            The moment (``now``: not at all), and whether wrong requests are the reason, and
+            not probes under way, whose answers may come at any time.
+        """
+        self.suspects = {t for t in self.suspects if t.prober is not None and now < t.lease_ends}
+        wrong = [moment + WINDOW for moment in self.wrong if now < moment + WINDOW]
+        ends = sorted([*wrong, *(token.lease_ends for token in self.suspects)])
+        if len(ends) < MOST_WRONG:
+            return now, False
+        return ends[len(ends) - MOST_WRONG], len(wrong) == MOST_WRONG
 
     def recover(self) -> None:
+        """The service answers again."""
         self.cause, self.failures, self.first_429 = None, 0, None
         self.open()
 
-    def block(self, error: IPBlockedError, now: float, pacing: Pacing) -> None:
-        """A 429: the pause is what the server said, else knocks at doubling intervals."""
+    def block(self, error: Lox24Error, now: float, pacing: Pacing) -> None:
+        """A 429, or no clear answer to a probe after one.
+
+        Pause as the server said, else knock at doubling intervals, and once exactly when a
+        documented block ends.
+        """
         if self.first_429 is None:
             self.first_429, self.knock = now, max(pacing.initial_delay, _SHORTEST_KNOCK)
         else:
             self.knock *= 2
         end = self.first_429 + BLOCK
-        if error.retry_after is not None:
-            probe_at = now + error.retry_after
-            self.blocked_until = probe_at
-        else:
-            probe_at = now + self.knock
-            if now < end < probe_at:
-                probe_at = end
-            self.blocked_until = max(end, probe_at)
-        self.cause = error
+        said = retry_after_of(error)
+        probe_at = now + (said or self.knock)
+        if not said and now < end < probe_at:
+            probe_at = end
+        self.blocked_until = probe_at if said else max(end, probe_at)
+        if isinstance(error, IPBlockedError) or self.cause is None:
+            self.cause = error
         self.shut_until(probe_at)
 
     def rest(self, error: Lox24Error, now: float, pacing: Pacing) -> None:
-        """The service fails: a pause with backoff."""
-        said = retry_after_of(error)
-        pause = pacing.backoff(self.failures) if said is None else said
+        """The service fails: pause as it said, else with backoff."""
+        pause = retry_after_of(error) or pacing.backoff(self.failures)
         self.failures += 1
-        self.first_429, self.cause = None, error
+        self.cause = error
         self.shut_until(now + pause)
+
+    def prolong(self, moment: float) -> None:
+        """Another answer of the same wave asks for a longer pause."""
+        self.probe_at = max(self.probe_at, moment)
+        self.blocked_until = max(self.blocked_until, moment)
 
 
 def retry_after_of(error: Lox24Error) -> float | None:

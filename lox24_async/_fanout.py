@@ -14,7 +14,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END: Final = object()
-_AHEAD: Final = 64  # results that may wait for the consumer before workers pause
 _BREATH: Final = 100  # items after which a worker lets others run, even if it never waits
 
 
@@ -29,9 +28,11 @@ class _Workshop(Generic[T, R]):
         source: Iterable[T] | AsyncIterable[T],
         work: Callable[[T], Awaitable[R | None]],
         width: int,
+        ahead: int,
     ) -> None:
         self.work = work
         self.width = width
+        self.ahead = ahead
         self.ready: deque[R] = deque()
         self.stopped = False
         self.error: Exception | None = None
@@ -69,7 +70,7 @@ class _Workshop(Generic[T, R]):
                     self.ready.append(result)
                     _wake(self._consumer)
                 done += 1
-                if len(self.ready) >= _AHEAD:
+                if len(self.ready) >= self.ahead:
                     await self._wait_for_space()
                 elif not done % _BREATH:
                     await asyncio.sleep(0)
@@ -85,7 +86,7 @@ class _Workshop(Generic[T, R]):
         return next(items, _END) if items is not None else _END
 
     async def _wait_for_space(self) -> None:
-        while len(self.ready) >= _AHEAD and not self.stopped:
+        while len(self.ready) >= self.ahead and not self.stopped:
             if self._space is None or self._space.done():
                 self._space = asyncio.get_running_loop().create_future()
             # Shared by all workers: the cancel of one must not wake the others.
@@ -101,7 +102,7 @@ class _Workshop(Generic[T, R]):
             self._consumer = asyncio.get_running_loop().create_future()
             await self._consumer
         result = self.ready.popleft()
-        if len(self.ready) < _AHEAD:
+        if len(self.ready) < self.ahead:
             _wake(self._space)
         return result
 
@@ -136,6 +137,7 @@ class Fanout(Generic[T, R]):
         work: Makes a result of an item; ``None`` is no result. An exception ends the run:
             what is in hand is finished, then the consumer gets it.
         width: The number of workers.
+        ahead: Results that may wait for the consumer before the workers pause.
     """
 
     def __init__(
@@ -143,8 +145,9 @@ class Fanout(Generic[T, R]):
         source: Iterable[T] | AsyncIterable[T],
         work: Callable[[T], Awaitable[R | None]],
         width: int,
+        ahead: int = 64,
     ) -> None:
-        self._shop = _Workshop(source, work, width)
+        self._shop = _Workshop(source, work, width, ahead)
 
     def __aiter__(self) -> Self:
         return self

@@ -20,13 +20,13 @@ from attrs import frozen
 from ._facts import OriginGate, Pacing, Ticket, TokenGate, retry_after_of
 from .errors import (
     APIStatusError,
-    AuthenticationError,
+    ClientClosedError,
     ConnectionFailedError,
     IPBlockedError,
     Lox24Error,
     RequestTimeoutError,
     ResponseDecodeError,
-    ServerError,
+    TransportError,
     error_class,
 )
 
@@ -82,18 +82,22 @@ class Guard:
         if not origin.shut and not token.shut and self._tls_error is None:
             ticket.origin_epoch, ticket.token_epoch = origin.epoch, token.epoch
             if token.line:
-                token.line.pop(ticket, None)
+                with origin.lock:
+                    self._quit_line(ticket)
             return None
         with origin.lock:
             hold = self._hold(ticket, now)
             if hold is not None:
-                token.line.setdefault(ticket)
+                token.line.join(ticket)
+                origin.waiting.add(token)
             elif take:
-                token.line.pop(ticket, None)
+                self._quit_line(ticket)
                 token.used_at = now
                 for gate in (origin, token):
                     if gate.shut:
                         gate.lend(ticket, now + self._lease)
+                if token.shut:
+                    origin.suspects.add(token)
                 ticket.origin_epoch, ticket.token_epoch = origin.epoch, token.epoch
         return hold
 
@@ -110,11 +114,11 @@ class Guard:
         ask_at = max(gate.ask_at(now) for gate in gates)
         counts = origin.shut or token.epoch > 0
         if token.shut:
-            careful_until = origin.careful_until(now)
-            if careful_until > now:
-                ready_at, ask_at = max(ready_at, careful_until), max(ask_at, careful_until)
-                counts = True
-        first = next(iter(token.line), ticket)
+            careful_until, certain = origin.careful_until(now)
+            ask_at = max(ask_at, careful_until)
+            if certain:
+                ready_at, counts = max(ready_at, careful_until), True
+        first = token.line.first() or ticket
         if ask_at <= now and (first is ticket or now >= ready_at + _COURTESY):
             return None
         if first is not ticket:
@@ -128,20 +132,13 @@ class Guard:
             if now < self._tls_until and self._tls_error is not None:
                 return ConnectionFailedError(self._tls_error.message, tls=True)
             if token.refuses(now) and token.refused is not None:
-                return error_class(token.refused)(
-                    f"it answered {token.refused} to this token; nothing is sent until a new probe",
-                    status=token.refused,
-                    retry_after=token.probe_at - now,
-                )
+                return _refused(token.refused, token.probe_at - now)
             if origin.shut and origin.cause is not None:
                 return self._stand_in(origin.cause, now)
-            careful = origin.careful_until(now) - now
-            if token.epoch > 0 and token.refused is None:  # it was proven, then came a 401
-                return AuthenticationError(
-                    "it answered 401 to a token that worked before; not confirmed yet",
-                    status=401,
-                    retry_after=max(token.probe_at - now, careful),
-                )
+            careful_until, certain = origin.careful_until(now)
+            careful = careful_until - now if certain else 0.0
+            if token.shut and token.epoch > 0:  # judged before, and not confirmed yet
+                return _refused(token.refused or 401, max(token.probe_at - now, careful))
             if careful > 0:
                 return IPBlockedError(
                     "held back: after three wrong requests within a minute, one more would"
@@ -175,7 +172,7 @@ class Guard:
         with origin.lock:
             if not isinstance(origin.cause, IPBlockedError):
                 return
-            if error.retry_after is None:
+            if not error.retry_after:
                 error.retry_after = max(0.0, origin.probe_at - now)
             error.blocked_until = _wall(origin.blocked_until - now)
 
@@ -192,16 +189,20 @@ class Guard:
         if error is None and not origin.shut and not token.shut and self._tls_error is None:
             token.forbidden = 0
             return None
+        ticket.tries += 1
+        if isinstance(error, ClientClosedError):
+            self.leave(ticket, now)  # our own matter: nothing was learnt
+            return None
         with origin.lock:
-            before = (origin.epoch, token.epoch, self._tls_until)
+            before = (origin.epoch, origin.probe_at, token.epoch, self._tls_until)
             probed_origin = origin.give_back(ticket, now)
             probed_token = token.give_back(ticket, now)
             self._learn_of_token(ticket, error, now, probed_token)
             self._learn_of_origin(ticket, error, now, probed_origin, probed_token)
-            if before != (origin.epoch, token.epoch, self._tls_until):
-                _wake(t for gate in origin.tokens.values() for t in gate.line)
+            if before != (origin.epoch, origin.probe_at, token.epoch, self._tls_until):
+                _wake(waiter for gate in origin.waiting for waiter in gate.line)
             elif probed_origin or probed_token:
-                self._wake_first(probed_origin)
+                self._wake_first()
             return max(0.0, origin.probe_at - now) if origin.shut else None
 
     def leave(self, ticket: Ticket, now: float) -> None:
@@ -210,20 +211,26 @@ class Guard:
         if not origin.shut and not token.shut and not token.line:
             return
         with origin.lock:
-            token.line.pop(ticket, None)
+            first = token.line.first() is ticket
+            self._quit_line(ticket)
             probed_origin = origin.give_back(ticket, now)
-            token.give_back(ticket, now)
-            self._wake_first(probed_origin)
+            probed_token = token.give_back(ticket, now)
+            if first or probed_origin or probed_token:
+                self._wake_first()
 
-    def _wake_first(self, of_all_tokens: bool) -> None:
-        gates = self._origin.tokens.values() if of_all_tokens else (self._token,)
-        _wake(next(iter(gate.line)) for gate in gates if gate.line)
+    def _quit_line(self, ticket: Ticket) -> None:
+        self._token.line.quit(ticket)
+        if not self._token.line:
+            self._origin.waiting.discard(self._token)
+
+    def _wake_first(self) -> None:
+        _wake(ticket for gate in self._origin.waiting if (ticket := gate.line.first()))
 
     def _learn_of_token(
         self, ticket: Ticket, error: Lox24Error | None, now: float, probed: bool
     ) -> None:
         origin, token = self._origin, self._token
-        fresh = probed or ticket.token_epoch == token.epoch
+        fresh = probed or (not token.shut and ticket.token_epoch == token.epoch)
         status = error.status if isinstance(error, APIStatusError) else None
         if _proves_token(error):
             token.forbidden = 0
@@ -255,32 +262,46 @@ class Guard:
         if isinstance(error, ConnectionFailedError) and error.tls:
             # The certificate store is the client's own matter: only its calls are told.
             self._tls_error, self._tls_until = error, now + _TLS_REST
-            return
-        blocked = isinstance(error, IPBlockedError)
-        down = isinstance(error, ServerError | ConnectionFailedError)
-        silent = not (error is None or isinstance(error, APIStatusError | ResponseDecodeError))
-        silent = silent or (isinstance(error, APIStatusError) and error.status == 408)
-        if not (blocked or down or silent):
+        elif error is None or not _is_trouble(error):
             self._tls_error = None
             if probed:
                 origin.recover()
-            return
-        if error is None or (silent and not down and not (probed or probed_token)):
-            return  # one lost connection says nothing about the service
-        stale = ticket.origin_epoch != origin.epoch and not probed
-        if isinstance(error, IPBlockedError) and not (stale and origin.first_429 is not None):
-            if not stale or origin.shut:
-                origin.block(error, now, self._pacing)
-        elif stale:
-            # The same wave: only a longer pause said by the server adds to it.
+        elif _is_silence(error) and not (probed or probed_token):
+            pass  # one lost connection says nothing about the service
+        elif not probed and (origin.shut or ticket.origin_epoch != origin.epoch):
+            # Of a wave that was judged already (or a probe that was given up): only what is
+            # graver adds to it.
             said = retry_after_of(error)
-            if said is not None and origin.shut and now + said > origin.probe_at:
-                origin.shut_until(now + said)
-                origin.blocked_until = max(origin.blocked_until, origin.probe_at)
-        elif silent and isinstance(origin.cause, IPBlockedError):
-            origin.block(IPBlockedError("", status=429), now, self._pacing)
+            if origin.shut and isinstance(error, IPBlockedError) and origin.first_429 is None:
+                origin.block(error, now, self._pacing)
+            elif origin.shut and said:
+                origin.prolong(now + said)
+        elif isinstance(error, IPBlockedError) or origin.first_429 is not None:
+            origin.block(error, now, self._pacing)
         else:
             origin.rest(error, now, self._pacing)
+
+
+def _refused(status: int, seconds: float) -> Lox24Error:
+    return error_class(status)(
+        f"it answered {status} to this token; nothing is sent until a new probe",
+        status=status,
+        retry_after=max(0.0, seconds),
+    )
+
+
+def _is_trouble(error: Lox24Error) -> bool:
+    """Whether the error speaks of the service or the way to it, rather than of the request."""
+    if isinstance(error, APIStatusError):
+        return error.status in (408, 429) or error.status >= 500
+    return isinstance(error, TransportError)
+
+
+def _is_silence(error: Lox24Error) -> bool:
+    """Whether a request got no answer, though there was a connection."""
+    if isinstance(error, APIStatusError):
+        return error.status == 408
+    return not isinstance(error, ConnectionFailedError)
 
 
 def _proves_token(error: Lox24Error | None) -> bool:
@@ -301,5 +322,6 @@ def _wall(seconds: float) -> datetime:
 
 def _wake(tickets: Iterable[Ticket]) -> None:
     for ticket in list(tickets):
-        if ticket.wake is not None:
-            ticket.wake()
+        wake = ticket.wake  # once: another thread may take it away meanwhile
+        if wake is not None:
+            wake()

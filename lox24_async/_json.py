@@ -5,6 +5,7 @@ standard library gives: the results are the same to the last field.
 """
 
 import json
+import re
 from typing import Any, Final, NoReturn, TypeGuard
 
 try:
@@ -13,6 +14,7 @@ except ImportError:
     orjson = None  # type: ignore[assignment]
 
 _BOM: Final = b"\xef\xbb\xbf"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _INT64: Final = 2.0**63  # orjson makes floats of larger integers
 _DEPTH: Final = 20  # json.loads fails at some depth that depends on the stack; we do earlier
 
@@ -47,7 +49,7 @@ def _is_exact(value: object, depth: int) -> bool:
     """Whether orjson has lost nothing: no float that may have been a long integer."""
     values: Any = value.values() if is_object(value) else value if is_list(value) else (value,)
     for item in values:
-        kind: object = type(item)
+        kind: object = type(item)  # pyright: ignore[reportUnknownVariableType]
         if kind is float:
             if not -_INT64 < item < _INT64:
                 return False
@@ -74,4 +76,6 @@ def _read_slowly(data: bytes | str) -> Any:
 
 def write_json(value: Any) -> str:
     """Encode a value as a compact JSON text."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # Half a surrogate pair (a text that was cut) cannot be written as UTF-8, its escape can.
+    return _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)

@@ -32,6 +32,7 @@ from .errors import (
 log = logging.getLogger("lox24_async")
 
 T = TypeVar("T")
+_TICK: Final = 1e-5  # seconds
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -143,8 +144,9 @@ class Retrier:
             while True:
                 await self._admit(ticket, call)
                 call.in_flight = True
+                seconds = self._seconds(call)
                 try:
-                    result = await attempt(self._seconds(call))
+                    result = await attempt(seconds)
                 except Lox24Error as error:
                     call.last, call.in_flight = error, False
                 else:
@@ -153,6 +155,10 @@ class Retrier:
                     return result
                 finally:
                     self._slots.release()
+                if seconds < self._attempt_timeout and _out_of_time(call.last):
+                    # Cut short by the call's own deadline: nothing was learnt of the service.
+                    self._count(call, call.last)
+                    raise call.stamp(RequestTimeoutError(call.last.message))
                 pause = self._judge(ticket, call, call.last)
                 if not (self._policy.wait_out_block and isinstance(call.last, IPBlockedError)):
                     used += 1
@@ -169,16 +175,20 @@ class Retrier:
     async def _admit(self, ticket: Ticket, call: Call) -> None:
         """Come back holding a slot and the guard's leave to send."""
         while True:
-            now = self._clock()
+            now = self._now()
             if call.deadline is not None and now >= call.deadline:
                 raise call.stamp(RequestTimeoutError("the call's time was over before it was sent"))
             if self._guard.enter(ticket, now, take=False) is None:
                 # The guard first: a call that may not send must not wait for a slot, nor hold one.
                 if not await self._slots.acquire(call.deadline):
                     continue
-                if self._guard.enter(ticket, self._clock()) is None:
+                now = self._now()
+                late = call.deadline is not None and now >= call.deadline
+                if not late and self._guard.enter(ticket, now) is None:
                     return
                 self._slots.release()
+                if late:
+                    continue
             await self._park(ticket, call)
 
     async def _park(self, ticket: Ticket, call: Call) -> None:
@@ -186,7 +196,7 @@ class Retrier:
         loop = asyncio.get_running_loop()
         wake: Wake = loop.create_future()
         ticket.wake = lambda: _wake(loop, wake)
-        now, counts = self._clock(), False
+        now, counts = self._now(), False
         try:
             # Asked again: what changed before the line above could not wake us.
             hold = self._guard.enter(ticket, now, take=False)
@@ -195,12 +205,16 @@ class Retrier:
             counts = hold.counts
             limit = call.limit(now, self._policy.max_wait if counts else None)
             if hold.ready_at > limit or now >= limit:
-                raise self._refusal(call, now)
+                raise self._refusal(call, self._clock())
             await self._room.wait(wake, min(hold.ask_at, limit))
         finally:
             ticket.wake = None
             if counts:
                 call.waited += self._clock() - now
+
+    def _now(self) -> float:
+        # A loop may fire a timer a tick early; who was then sent back to wait would spin.
+        return self._clock() + _TICK
 
     def _seconds(self, call: Call) -> float:
         if call.deadline is None:
@@ -208,9 +222,13 @@ class Retrier:
         return min(self._attempt_timeout, call.deadline - self._clock())
 
     def _judge(self, ticket: Ticket, call: Call, error: Lox24Error) -> float | None:
+        self._count(call, error)
+        return self._guard.settle(ticket, error, self._clock())
+
+    @staticmethod
+    def _count(call: Call, error: Lox24Error) -> None:
         call.sent += error.attempts
         call.fate_unknown |= error.outcome_unknown
-        return self._guard.settle(ticket, error, self._clock())
 
     def _final(self, call: Call, error: Lox24Error) -> Lox24Error:
         if isinstance(error, IPBlockedError):
@@ -255,6 +273,10 @@ class Retrier:
         if used == 1 and isinstance(error, TransportError) and not timed_out:
             return 0.0  # most often a connection that had gone stale while idle
         return self._pacing.backoff(used - 1)
+
+
+def _out_of_time(error: Lox24Error) -> bool:
+    return isinstance(error, RequestTimeoutError | ConnectionFailedError)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, wake: Wake) -> None:

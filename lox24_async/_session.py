@@ -17,6 +17,7 @@ from ._config import Secret, check_kind
 from ._wire import Reply, Request
 from .errors import (
     ClientClosedError,
+    ConfigurationError,
     ConnectionFailedError,
     Lox24Error,
     RequestTimeoutError,
@@ -24,7 +25,9 @@ from .errors import (
 )
 
 BODY_LIMIT: Final = 1 << 20
-"""Bytes of a reply's body that are read; the rest is cut off with the connection."""
+"""Bytes of a reply's body that are read; a longer one is cut off with its connection."""
+KEPT_OF_CUT: Final = 1 << 16
+"""Bytes that are kept of a body that was cut: enough to show what came."""
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for TCP connect and TLS handshake."""
 _USER_AGENT: Final = "lox24-async"
@@ -78,6 +81,10 @@ class _Connector(aiohttp.TCPConnector):
         progress = _progress.get()
         progress.connecting = True
         connection = await super().connect(req, traces, timeout)
+        while connection.protocol is not None and connection.protocol.should_close:
+            # Something came in while it was idle; it would pass for the answer to come.
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
         progress.connecting = False
         return connection
 
@@ -92,6 +99,9 @@ class _Pool:
 
 class SessionManager:
     """Sends requests; belongs to one event loop and one process.
+
+    Raises:
+        ConfigurationError: a session or SSL context that cannot be used.
 
     Args:
         base_url: In normal form.
@@ -113,6 +123,11 @@ class SessionManager:
     ) -> None:
         if session is not None:
             check_kind("session", session, aiohttp.ClientSession)
+            if session.trust_env and base_url.startswith("http:"):
+                raise ConfigurationError(
+                    "the session trusts the environment's proxies; over plain http one would"
+                    " see the token"
+                )
         if ssl is not None:
             check_kind("ssl", ssl, SSLContext)
         self._base = URL(base_url, encoded=True)
@@ -123,6 +138,7 @@ class SessionManager:
         self._ssl = True if ssl is None else ssl
         self._pool: _Pool | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._more_headers: dict[str, str] = {}
 
     async def send(self, request: Request[Any], seconds: float) -> Reply:
         """Send one request and read the whole reply.
@@ -147,12 +163,13 @@ class SessionManager:
         except asyncio.CancelledError as cancelled:
             # The frames below hold the token; who looks at the traceback must not see it.
             raise cancelled.with_traceback(None) from None
-        except TimeoutError:
-            failure = _timed_out(seconds, progress)
         except (aiohttp.ClientError, OSError) as error:
-            failure = _translate(error)
-            if failure.attempts:
-                self._retire(pool)  # its other idle connections may be as stale
+            if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+                failure = _timed_out(seconds, progress)
+            else:
+                failure = _translate(error)
+                if failure.attempts:
+                    self._retire(pool)  # its other idle connections may be as stale
         finally:
             self._leave_pool(pool)
         failure.bulk_id = request.bulk_id
@@ -174,6 +191,7 @@ class SessionManager:
                 "Accept-Encoding": "identity",  # a small compressed body may be a huge one
                 "User-Agent": _USER_AGENT,
                 "X-LOX24-AUTH-TOKEN": self._token.reveal(),
+                **self._more_headers,
             },
             skip_auto_headers=("Content-Type",),
             allow_redirects=False,
@@ -184,7 +202,8 @@ class SessionManager:
             ssl=self._ssl,
             middlewares=(_no_resend,),
         ) as response:
-            return Reply(response.status, response.headers, await _read(response))
+            body, whole = await _read(response)
+            return Reply(response.status, response.headers, body, whole)
 
     # --- the pool
 
@@ -202,11 +221,14 @@ class SessionManager:
             self._close_later(pool)
 
     def drop_connections(self) -> None:
-        """Use none of today's connections for a later request.
+        """Use none of today's connections for a later request: one is out of step.
 
-        A borrowed session keeps its connections: they are its owner's.
+        A borrowed session keeps its connections, they are its owner's; from now on each of
+        our requests asks that its connection be closed after the answer.
         """
-        if self._pool is not None:
+        if self._borrowed is not None:
+            self._more_headers = {"Connection": "close"}
+        elif self._pool is not None:
             self._retire(self._pool)
 
     def _retire(self, pool: _Pool) -> None:
@@ -240,21 +262,23 @@ def _new_session() -> aiohttp.ClientSession:
     )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while chunk := await response.content.readany():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > BODY_LIMIT:
+async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+    """Return the body, and whether that is all of it."""
+    body = await response.content.readany()
+    if response.content.at_eof():
+        return body, True
+    parts = bytearray(body)
+    while part := await response.content.readany():
+        parts += part
+        if len(parts) > BODY_LIMIT:
             response.close()
-            break
-    return b"".join(chunks)[:BODY_LIMIT]
+            return bytes(parts[:KEPT_OF_CUT]), False
+    return bytes(parts), True
 
 
 def _timed_out(seconds: float, progress: _Progress) -> Lox24Error:
     if progress.connecting:
-        return RequestTimeoutError(f"no connection within {seconds:g} s")
+        return ConnectionFailedError(f"no connection within {seconds:g} s")
     return RequestTimeoutError(f"no complete answer within {seconds:g} s", attempts=1)
 
 

@@ -5,7 +5,6 @@ Every wait ends by a wake, by time, or by the client's closing; none is left beh
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 
 from .errors import ClientClosedError
 
@@ -127,7 +126,6 @@ class Slots:
     async def drain(self, seconds: float) -> None:
         """Wait until nothing is in flight, or the time is over."""
         if self._free < self._count:
-            self._idle = asyncio.get_running_loop().create_future()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._idle
+            if self._idle is None:
+                self._idle = asyncio.get_running_loop().create_future()
+            await asyncio.wait((self._idle,), timeout=seconds)

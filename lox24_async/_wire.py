@@ -44,12 +44,11 @@ _MESSAGE_KEYS: Final = ("detail", "hydra:description", "message", "title", "hydr
 _REQUEST_ID: Final = "X-LOX24-REQUEST-ID"
 _BODY_SHOWN: Final = 2_000  # characters
 _MESSAGE_SHOWN: Final = 500
-_BODY_READ: Final = 65_536  # bytes of an error's body that are looked at
-_LONGEST_WAIT: Final = 10**10  # seconds; a server that says more has said "never"
+_LONGEST_WAIT: Final = 1e10  # seconds; a server that says more has said "never"
 _HTTP_DATE: Final = re.compile(
-    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} [1-9]\d{3} \d\d:\d\d:\d\d GMT"
     r"|[A-Z][a-z]+, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT"
-    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}",
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [1-9]\d{3}",
     re.ASCII,
 )
 
@@ -92,9 +91,7 @@ def check_bulk_id(value: object) -> str:
         return value.lower()
     if isinstance(value, UUID):
         return str(value)
-    shown = repr(value)
-    if len(shown) > 60:
-        shown = shown[:60] + "…"
+    shown = _printable(value, 60) if isinstance(value, str) else f"a {type(value).__name__}"
     raise InvalidBulkIdError(f"no bulk id (8-4-4-4-12 hex digits): {shown}")
 
 
@@ -128,6 +125,8 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    whole: bool = True
+    """Whether the body is all that came, and not cut."""
 
 
 def read_bulk(request: Request[BulkT], reply: Reply, base_url: str, redact: Redact) -> BulkT:
@@ -141,6 +140,8 @@ def read_bulk(request: Request[BulkT], reply: Reply, base_url: str, redact: Reda
     if not 200 <= reply.status < 300:
         raise _status_error(request, reply, base_url, redact)
     try:
+        if not reply.whole:
+            raise ValueError("too long")
         bulk = _converter.loads(reply.body, request.form)
     except ValueError as why:
         problem = str(why)
@@ -174,19 +175,26 @@ def _status_error(
     request: Request[Any], reply: Reply, base_url: str, redact: Redact
 ) -> APIStatusError:
     status = reply.status
-    headers = {name: redact(value) for name, value in reply.headers.items()}
+    headers = {redact(name): redact(value) for name, value in reply.headers.items()}
     said: dict[str, Any] = {}
     body = _shown_body(reply, redact)
     message = HTTPStatus(status).phrase if status in _PHRASES else "unknown status"
     if 300 <= status < 400:
         # A redirect's target may carry secrets in path and query: only its origin is told.
-        target = origin_of(reply.headers.get("Location", ""))
-        message = f"redirect to {target} not followed"
-        headers = {n: target if n.lower() == "location" else v for n, v in headers.items()}
+        location = reply.headers.get("Location")
+        message = "redirect without a target"
+        if location is not None:
+            if location.startswith("//"):
+                location = base_url.partition("//")[0] + location
+            target = origin_of(redact(location))
+            message = f"redirect to {target} not followed"
+            headers = {n: target if n.lower() == "location" else v for n, v in headers.items()}
         body = ""
     else:
-        said = _json_object(reply.body)
-    texts = {key: said[key] for key in _MESSAGE_KEYS if said.get(key) and type(said[key]) is str}
+        said = _json_object(reply.body) if reply.whole else {}
+    texts = {
+        key: said[key] for key in _MESSAGE_KEYS if type(said.get(key)) is str and said[key].strip()
+    }
     detail = texts.get("detail", texts.get("hydra:description"))
     return error_class(status)(
         _printable(redact(next(iter(texts.values()), message)), _MESSAGE_SHOWN),
@@ -213,7 +221,7 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that ``Retry-After`` asks for; anything odd counts as absent."""
     value = headers.get("Retry-After", "").strip(" \t")
     if value.isascii() and value.isdigit():
-        return float(value) if len(value) <= len(str(_LONGEST_WAIT)) else float(_LONGEST_WAIT)
+        return min(float(value), _LONGEST_WAIT)
     until = _http_date(value)
     if until is None:
         return None
@@ -259,7 +267,7 @@ def read_request_id(reply: Reply, redact: Redact) -> str | None:
 
 
 def _shown_body(reply: Reply, redact: Redact) -> str:
-    text = reply.body[:_BODY_READ].decode("utf-8", "backslashreplace")
+    text = reply.body.decode("utf-8", "backslashreplace")
     return _printable(redact(text), _BODY_SHOWN)
 
 

@@ -291,8 +291,17 @@ def _outcome_of_error(bulk_id: str, error: Lox24Error) -> CancelOutcome:
 
 
 def _no_id(value: object, error: InvalidBulkIdError) -> CancelOutcome:
-    name = value if isinstance(value, str) else repr(value)
-    return CancelOutcome(name, CancelState.REJECTED, error=_kept(error))
+    return CancelOutcome(_name(value), CancelState.REJECTED, error=_kept(error))
+
+
+def _name(value: object) -> str:
+    """Return what an id that is none is called in the report."""
+    if isinstance(value, str):
+        return value
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001  a hostile value concerns only itself
+        return object.__repr__(value)
 
 
 def _kept(error: Lox24Error) -> Lox24Error:

@@ -120,7 +120,10 @@ class Lox24Client(Generic[FormT]):
         )
 
     def __repr__(self) -> str:
-        state = "closed" if self._engine.closed else "open"
+        engine = getattr(self, "_engine", None)
+        if engine is None:  # a traceback shows us half made
+            return f"<{type(self).__name__}>"
+        state = "closed" if engine.closed else "open"
         return f"<{type(self).__name__} {self._base_url} {state}>"
 
     # --- one bulk
@@ -326,7 +329,7 @@ class Lox24Client(Generic[FormT]):
     def _check(self, form: type[Any] | None, timeout: float | None) -> type[Any]:
         """Check what every call takes; return the form that is wanted."""
         if timeout is not None:
-            check_number("timeout", timeout, least=float("-inf"))
+            check_number("timeout", timeout, least=-1e9)
         if form is None:
             return self._form
         check_form(form)

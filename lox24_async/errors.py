@@ -15,13 +15,25 @@ from attrs import field, frozen
 from .models import Bulk
 
 
-class Headers(Mapping[str, str]):
+class Headers(Mapping[str, str]):  # noqa: PLW1641  no key of a dict
     """The headers of an answer; names are compared without regard to case."""
 
     __slots__ = ("_items",)
 
     def __init__(self, items: Mapping[str, str] | None = None) -> None:
-        self._items = {name.lower(): (name, value) for name, value in (items or {}).items()}
+        # Not the HTTP library's own kinds of str: the error may be unpickled without it.
+        self._items = {n.lower(): (str(n), str(v)) for n, v in (items or {}).items()}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Headers):
+            return super().__eq__(other)
+        return self._plain() == other._plain()
+
+    def _plain(self) -> dict[str, str]:
+        return {name: value for name, (_, value) in self._items.items()}
+
+    def __reduce__(self) -> tuple[type["Headers"], tuple[dict[str, str]]]:
+        return Headers, (dict(self),)
 
     def __getitem__(self, name: str) -> str:
         return self._items[name.lower()][1]
