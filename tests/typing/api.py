@@ -1,0 +1,264 @@
+"""The public types as a test: checked by mypy and pyright, strict; never run."""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, assert_type
+from uuid import UUID
+
+import aiohttp
+
+from lox24_async import (
+    AccountNotActivatedError,
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    Bulk,
+    BulkStatus,
+    CancelFailedError,
+    CancelOutcome,
+    CancelReport,
+    CancelState,
+    ClientClosedError,
+    ConfigurationError,
+    ConflictError,
+    ConnectionFailedError,
+    Headers,
+    InsufficientFundsError,
+    InvalidBulkIdError,
+    IPBlockedError,
+    JsonLdBulk,
+    Lox24Client,
+    Lox24Error,
+    NotCancelableError,
+    NotFoundError,
+    RequestTimeoutError,
+    ResponseDecodeError,
+    RetryPolicy,
+    ServerError,
+    ServiceCode,
+    TransportError,
+    UnprocessableError,
+    Violation,
+    VoiceLang,
+    make_converter,
+)
+
+BULK_ID = UUID("da0fa78c-4699-11ea-a637-96000028b339")
+
+
+# --- the client is typed by its form
+
+
+def make_clients(session: aiohttp.ClientSession, context: ssl.SSLContext) -> None:
+    """Without ``form`` a client returns ``Bulk``; with it, that form."""
+    assert_type(Lox24Client(), Lox24Client[Bulk])
+    assert_type(Lox24Client("1:k"), Lox24Client[Bulk])
+    assert_type(Lox24Client("1:k", form=Bulk), Lox24Client[Bulk])
+    assert_type(Lox24Client("1:k", form=JsonLdBulk), Lox24Client[JsonLdBulk])
+    everything = Lox24Client(
+        "1:k",
+        base_url="https://api.lox24.eu",
+        form=JsonLdBulk,
+        max_concurrency=3,
+        attempt_timeout=30,
+        retry=RetryPolicy.none(),
+        session=session,
+        proxy="http://127.0.0.1:3128",
+        ssl=context,
+    )
+    assert_type(everything, Lox24Client[JsonLdBulk])
+    RetryPolicy(max_attempts=3, initial_delay=0.5, max_delay=8.0, max_wait=900, wait_out_block=True)
+    assert_type(RetryPolicy.none(), RetryPolicy)
+
+
+async def one(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
+    """A call returns the client's form, or the one that it asks for."""
+    assert_type(await client.cancel_bulk(BULK_ID), Bulk)
+    assert_type(await client.cancel_bulk(str(BULK_ID), timeout=5), Bulk)
+    assert_type(await client.cancel_bulk(BULK_ID, form=None), Bulk)
+    assert_type(await client.cancel_bulk(BULK_ID, form=Bulk), Bulk)
+    assert_type(await client.cancel_bulk(BULK_ID, form=JsonLdBulk), JsonLdBulk)
+    assert_type(await linked.cancel_bulk(BULK_ID), JsonLdBulk)
+    assert_type(await linked.cancel_bulk(BULK_ID, form=None, timeout=None), JsonLdBulk)
+    assert_type(await linked.cancel_bulk(BULK_ID, form=Bulk), Bulk)
+
+
+async def life() -> None:
+    """``async with`` gives the same client; closing gives nothing."""
+    async with Lox24Client("1:k") as client:
+        assert_type(client, Lox24Client[Bulk])
+    async with Lox24Client("1:k", form=JsonLdBulk) as linked:
+        assert_type(linked, Lox24Client[JsonLdBulk])
+    await client.close()
+
+
+async def stream() -> AsyncIterator[str]:
+    """Ids may come from anywhere."""
+    yield str(BULK_ID)
+
+
+async def many(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
+    """Any iterable or async iterable of ids; outcomes and reports are typed."""
+    assert_type(await client.cancel_bulks([BULK_ID, str(BULK_ID)]), CancelReport)
+    assert_type(await client.cancel_bulks({BULK_ID}), CancelReport)
+    assert_type(await client.cancel_bulks(str(i) for i in range(3)), CancelReport)
+    report = CancelReport()
+    outcomes: list[CancelOutcome] = []
+    assert_type(
+        await linked.cancel_bulks(stream(), report=report, progress=outcomes.append), CancelReport
+    )
+    async for outcome in client.iter_cancel([BULK_ID]):
+        assert_type(outcome, CancelOutcome)
+        assert_type(outcome.bulk_id, str)
+        assert_type(outcome.state, CancelState)
+        assert_type(outcome.bulk, Bulk | None)
+        assert_type(outcome.error, Lox24Error | None)
+        assert_type(outcome.attempts, int)
+    iterator: AsyncIterator[CancelOutcome] = client.iter_cancel(stream())
+    assert_type(await anext(iterator), CancelOutcome)
+    assert_type(report.outcomes, tuple[CancelOutcome, ...])
+    assert_type(report.counts, Mapping[CancelState, int])
+    assert_type(report.counts[CancelState.UNKNOWN], int)
+    assert_type(report.unresolved(), tuple[str, ...])
+    report.raise_for_failures()
+
+
+# --- the models
+
+
+def plain(bulk: Bulk) -> None:
+    """Each field is what the contract says, and None where the reply may leave it out."""
+    assert_type(bulk.uuid, UUID)
+    assert_type(bulk.status_code, BulkStatus | int)
+    assert_type(bulk.delivery_at, datetime | None)
+    assert_type(bulk.created_at, datetime | None)
+    assert_type(bulk.processed_at, datetime | None)
+    assert_type(bulk.msg_total_count, int | None)
+    assert_type(bulk.key_id, int | None)
+    assert_type(bulk.source, int | None)
+    assert_type(bulk.is_unicode, bool | None)
+    assert_type(bulk.is_dryrun, bool | None)
+    assert_type(bulk.is_text_deleted, bool | None)
+    assert_type(bulk.service_code, ServiceCode | str | None)
+    assert_type(bulk.voice_lang, VoiceLang | str | None)
+    assert_type(bulk.price, Decimal | None)
+    assert_type(bulk.ip, str | None)
+    assert_type(bulk.sender_id, str | None)
+    assert_type(bulk.text, str | None)
+    assert_type(bulk.phones, tuple[str, ...] | None)
+    assert_type(bulk.msg_groups, tuple[int | str, ...] | None)
+    assert_type(bulk.extra, Mapping[str, Any])
+    assert_type(bulk.is_canceled, bool)
+    assert_type(bulk.is_final, bool)
+    assert_type(bulk.is_cancelable, bool)
+
+
+def linked_data(bulk: JsonLdBulk) -> None:
+    """A JSON-LD bulk is a bulk with three names more."""
+    plain(bulk)
+    assert_type(bulk.ld_id, str | None)
+    assert_type(bulk.ld_type, str | None)
+    assert_type(bulk.ld_context, str | Mapping[str, Any] | None)
+
+
+def converter(data: bytes) -> None:
+    """The converter gives the class that it is asked for."""
+    assert_type(make_converter().loads(data, Bulk), Bulk)
+    assert_type(make_converter().loads("{}", JsonLdBulk), JsonLdBulk)
+    assert_type(make_converter().structure({}, JsonLdBulk), JsonLdBulk)
+    assert_type(make_converter().dumps(make_converter().loads(data, Bulk)), str)
+
+
+# --- the errors
+
+
+def base(error: Lox24Error) -> None:
+    """Every error says these."""
+    assert_type(error.outcome_unknown, bool)
+    assert_type(error.attempts, int)
+    assert_type(error.bulk_id, str | None)
+    assert_type(error.message, str)
+
+
+def api(error: APIStatusError) -> None:
+    """A server's refusal holds all that the server said."""
+    base(error)
+    assert_type(error.status, int)
+    assert_type(error.detail, str | None)
+    assert_type(error.violations, tuple[Violation, ...])
+    assert_type(error.violations[0].property_path, str | None)
+    assert_type(error.violations[0].message, str | None)
+    assert_type(error.violations[0].code, str | None)
+    assert_type(error.request_id, str | None)
+    assert_type(error.retry_after, float | None)
+    assert_type(error.headers, Headers)
+    assert_type(error.headers["Server"], str)
+    assert_type(error.headers.get("Server"), str | None)
+    assert_type(error.body, str)
+    assert_type(error.method, str)
+    assert_type(error.url, str)
+
+
+def kinds(
+    too_late: NotCancelableError,
+    blocked: IPBlockedError,
+    undecoded: ResponseDecodeError,
+    failed: CancelFailedError,
+) -> None:
+    """Some kinds know more."""
+    assert_type(too_late.bulk, Bulk)
+    assert_type(blocked.blocked_until, datetime | None)
+    assert_type(undecoded.status, int)
+    assert_type(undecoded.body, str)
+    assert_type(undecoded.request_id, str | None)
+    assert_type(failed.report, CancelReport)
+
+
+async def caught(client: Lox24Client) -> None:
+    """Branches are caught by cause, the builtin parents too."""
+    try:
+        await client.cancel_bulk(BULK_ID)
+    except NotCancelableError as error:
+        assert_type(error.bulk, Bulk)
+    except (
+        BadRequestError,
+        AuthenticationError,
+        InsufficientFundsError,
+        AccountNotActivatedError,
+        NotFoundError,
+        ConflictError,
+        UnprocessableError,
+        IPBlockedError,
+        ServerError,
+    ) as error:
+        api(error)
+    except (ConnectionFailedError, RequestTimeoutError) as error:
+        transport: TransportError = error
+        base(transport)
+    except Lox24Error as error:
+        base(error)
+
+
+def builtins(
+    setting: ConfigurationError,
+    bulk_id: InvalidBulkIdError,
+    closed: ClientClosedError,
+    late: RequestTimeoutError,
+) -> tuple[ValueError, ValueError, RuntimeError, TimeoutError]:
+    """Four kinds are builtin errors as well."""
+    return setting, bulk_id, closed, late
+
+
+# --- what a checker must refuse
+
+
+async def refused(client: Lox24Client, bulk: Bulk) -> None:
+    """Each line is an error to both checkers; an ignore without one is an error to mypy."""
+    Lox24Client("1:k", form=dict)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    Lox24Client("1:k", BULK_ID)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    await client.cancel_bulk(15)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await client.cancel_bulks(15)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    bulk.status_code = 15  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    bulk.extra["new"] = 1  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
