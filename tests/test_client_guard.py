@@ -568,6 +568,18 @@ async def test_case_11_deadline_bounds_the_waits(fake_lox24: FakeLox24) -> None:
     assert loop_time() - begun == 25
 
 
+@pytest.mark.looptime
+async def test_case_11_nobody_listens_though_there_is_a_deadline(fake_lox24: FakeLox24) -> None:
+    """A connection that is refused long before the deadline is tried again, and named so."""
+    ids = add(fake_lox24, 10)
+    async with client_of(fake_lox24) as client:
+        await fake_lox24.stop()
+        begun = loop_time()
+        failed = errors(await cancel_all(client, ids, timeout=30))
+    assert Counter({(ConnectionFailedError, 0): 10}) == kinds(failed)
+    assert begun < loop_time() <= begun + 30
+
+
 @pytest.mark.parametrize("status", [502, 504])
 async def test_case_12_html_of_a_gateway(fake_lox24: FakeLox24, status: int) -> None:
     """Retried, then looked up, then raised: typed, its text cut and on one printable line."""
@@ -705,6 +717,21 @@ async def test_case_35_probe_of_another_client_is_cancelled(fake_lox24: FakeLox2
     assert {0.0: 1, 1.5: 1, 2.1: 1, 3.1: 5} == Counter(times(fake_lox24, begun))
 
 
+@pytest.mark.looptime
+async def test_probe_that_runs_into_its_own_deadline(fake_lox24: FakeLox24) -> None:
+    """A caller's short deadline is no news about the service: the next one probes at once."""
+    fake_lox24.latency = 1.0
+    begun = loop_time()
+    async with client_of(fake_lox24) as client:
+        hasty = asyncio.ensure_future(client.cancel_bulk(fake_lox24.add_bulk().uuid, timeout=0.5))
+        await asyncio.sleep(0)
+        assert Counter({(Bulk, 0): 5}) == kinds(await cancel_all(client, add(fake_lox24, 5)))
+        with pytest.raises(RequestTimeoutError) as caught:
+            await hasty
+    assert (1, True) == (caught.value.attempts, caught.value.outcome_unknown)
+    assert {0.0: 1, 0.5: 1, 1.5: 4} == Counter(times(fake_lox24, begun))
+
+
 # --- the retry layer alone
 
 
@@ -751,6 +778,22 @@ async def test_nothing_is_sent_after_the_deadline() -> None:
         await retrier(clock, lambda room: Late(clock, room)).run(attempt, call)
     assert [] == sent
     assert (0, False) == (caught.value.attempts, caught.value.outcome_unknown)
+
+
+@pytest.mark.parametrize(("tls", "attempts"), [(False, 3), (True, 1)])
+async def test_failure_to_connect_keeps_its_name_under_a_deadline(tls: bool, attempts: int) -> None:
+    """A failed handshake is not retried, a refused connection is; neither is called a timeout."""
+    clock, made = [1_000.0], 0
+
+    async def attempt(_: float) -> None:
+        nonlocal made
+        made += 1
+        raise ConnectionFailedError("no connection", tls=tls)
+
+    call = Call("an id", deadline=1_005.0)
+    with pytest.raises(ConnectionFailedError) as caught:
+        await retrier(clock, lambda room: Slots(1, room)).run(attempt, call)
+    assert (tls, attempts) == (caught.value.tls, made)
 
 
 async def test_slots_stay_whole_whatever_an_attempt_does() -> None:

@@ -393,8 +393,8 @@ class GuardMachine(RuleBasedStateMachine):
             flying = [call for call in self.flying if not call.dead]
             if flying:
                 self.report(flying[0], flying[0].fate, again=True)
-            elif (call := self.next_to_ask()) is not None:
-                self.pass_time_until(self.due(call))
+            elif (waiting := self.next_to_ask()) is not None:
+                self.pass_time_until(self.due(waiting))
             else:
                 break
         assert not [call for call in self.waiting + self.flying if not call.dead]
