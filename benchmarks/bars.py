@@ -1,0 +1,73 @@
+"""What the project set itself to reach, and how a figure is told beside it."""
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+
+@frozen
+class Bar:
+    """A figure to reach, and a better one to dream of."""
+
+    what: str
+    bar: float
+    dream: float
+    unit: str = "x"
+    at_least: bool = False
+
+    def verdict(self, figure: float) -> str:
+        """Say whether a figure reaches it."""
+        if self._reaches(figure, self.dream):
+            return "met, and the dream"
+        return "met" if self._reaches(figure, self.bar) else "NOT MET"
+
+    def _reaches(self, figure: float, goal: float) -> bool:
+        return figure >= goal if self.at_least else figure <= goal
+
+    def row(self, figure: float) -> tuple[str, ...]:
+        """Return the cells of a line about a figure."""
+        sign = "≥" if self.at_least else "≤"
+        bar, dream = (f"{sign} {goal:g}" for goal in (self.bar, self.dream))
+        return self.what, f"{figure:.2f} {self.unit}", bar, dream, self.verdict(figure)
+
+
+_CPU = "CPU per id, x hand-written aiohttp"
+
+BARS = {
+    "cpu cancel_bulks": Bar(f"{_CPU}: cancel_bulks", 1.08, 1.00),
+    "cpu iter_cancel": Bar(f"{_CPU}: iter_cancel", 1.08, 1.00),
+    "cpu gather": Bar(f"{_CPU}: gather of cancel_bulk", 1.12, 1.00),
+    "cpu cancel_bulks speedups": Bar(f"{_CPU}: cancel_bulks, with speedups", 1.00, 0.90),
+    "cpu iter_cancel speedups": Bar(f"{_CPU}: iter_cancel, with speedups", 1.00, 0.90),
+    "cpu gather speedups": Bar(f"{_CPU}: gather of cancel_bulk, with speedups", 1.05, 0.95),
+    "stamina_cattrs": Bar("throughput, x aiohttp + stamina + cattrs", 1.4, 1.7, at_least=True),
+    "httpx 1": Bar("throughput, x httpx, 1 in flight", 2.5, 3, at_least=True),
+    "httpx 10": Bar("throughput, x httpx, 10 in flight", 8, 10, at_least=True),
+    "httpx 100": Bar("throughput, x httpx, 100 in flight", 12, 15, at_least=True),
+    "niquests 100": Bar("throughput, x niquests, 100 in flight", 4.5, 5.5, at_least=True),
+    "cycles": Bar("objects per call that only the cycle collector frees", 0, 0, ""),
+    "memory stream": Bar("memory of iter_cancel over 100,000 ids, above the start", 12, 8, "MiB"),
+    "memory gather": Bar(
+        "memory of gather over 10,000 cancel_bulk, per waiting id", 2500, 2000, "B"
+    ),
+    "guard": Bar("the guard's price on a proven token, per call", 3, 1.5, "µs"),
+    "imports": Bar("import lox24_async above aiohttp + attrs + cattrs", 15, 8, "ms"),
+}
+
+
+def print_table(title: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print a table: first column to the left, the others to the right."""
+    table = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    print(f"\n{title}\n")
+    for number, row in enumerate(table):
+        first, *rest = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join([row[0].ljust(len(first)), *rest]).rstrip())
+        if not number:
+            print("  ".join("-" * width for width in widths))
+
+
+def print_verdicts(figures: dict[str, float]) -> None:
+    """Print figures, by name, beside their bars."""
+    rows = [BARS[name].row(figure) for name, figure in figures.items()]
+    print_table("What was to reach", ("what", "measured", "bar", "dream", "verdict"), rows)
