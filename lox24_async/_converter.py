@@ -28,6 +28,7 @@ BulkT = TypeVar("BulkT", bound=Bulk)
 _STRICT: Final = frozenset({"uuid", "status_code"})
 _UNEXPECTED: Final = object()
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_YEAR_3000: Final = 32_503_680_000
 _SECOND: Final = timedelta(seconds=1)
 _UUID: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
@@ -40,11 +41,6 @@ _LANG: Final = {str(v): v for v in VoiceLang}
 # --- one rule per kind of field: raw value in, field's value or _UNEXPECTED out
 
 
-def _exactly(kind: type) -> Callable[[Any], Any]:
-    # ``type() is`` and not ``isinstance``: true must not pass for 1.
-    return lambda raw: raw if type(raw) is kind else _UNEXPECTED
-
-
 def _known(members: Mapping[str, Any]) -> Callable[[Any], Any]:
     return lambda raw: members.get(raw, raw) if type(raw) is str else _UNEXPECTED
 
@@ -52,8 +48,10 @@ def _known(members: Mapping[str, Any]) -> Callable[[Any], Any]:
 def _moment(raw: Any) -> Any:
     if type(raw) is not int:
         return _UNEXPECTED
+    if 0 <= raw < _YEAR_3000:
+        return datetime.fromtimestamp(raw, UTC)
     try:
-        return _EPOCH + timedelta(seconds=raw)
+        return _EPOCH + timedelta(seconds=raw)  # slower, but of any year and on any platform
     except OverflowError:
         return _UNEXPECTED
 
@@ -83,33 +81,33 @@ def _context(raw: Any) -> Any:
     return raw if type(raw) in (str, dict) else _UNEXPECTED
 
 
-_Rules = Mapping[str, tuple[str, Callable[[Any], Any]]]
+# Wire name: attribute, the type that is taken as it is, and a rule for all else.
+_Rules = Mapping[str, tuple[str, type | None, Callable[[Any], Any] | None]]
 
 _FIELDS: Final[_Rules] = {
-    # wire name: (attribute, rule)
-    "delivery_at": ("delivery_at", _delivery),
-    "sender_id": ("sender_id", _exactly(str)),
-    "text": ("text", _exactly(str)),
-    "phones": ("phones", _items(str)),
-    "msg_groups": ("msg_groups", _items(int, str)),
-    "msg_total_count": ("msg_total_count", _exactly(int)),
-    "created_at": ("created_at", _moment),
-    "processed_at": ("processed_at", _moment),
-    "ip": ("ip", _exactly(str)),
-    "is_unicode": ("is_unicode", _exactly(bool)),
-    "is_dryrun": ("is_dryrun", _exactly(bool)),
-    "service_code": ("service_code", _known(_SERVICE)),
-    "key_id": ("key_id", _exactly(int)),
-    "source": ("source", _exactly(int)),
-    "voice_lang": ("voice_lang", _known(_LANG)),
-    "is_text_deleted": ("is_text_deleted", _exactly(bool)),
-    "price": ("price", _price),
+    "delivery_at": ("delivery_at", None, _delivery),
+    "sender_id": ("sender_id", str, None),
+    "text": ("text", str, None),
+    "phones": ("phones", None, _items(str)),
+    "msg_groups": ("msg_groups", None, _items(int, str)),
+    "msg_total_count": ("msg_total_count", int, None),
+    "created_at": ("created_at", None, _moment),
+    "processed_at": ("processed_at", None, _moment),
+    "ip": ("ip", str, None),
+    "is_unicode": ("is_unicode", bool, None),
+    "is_dryrun": ("is_dryrun", bool, None),
+    "service_code": ("service_code", None, _known(_SERVICE)),
+    "key_id": ("key_id", int, None),
+    "source": ("source", int, None),
+    "voice_lang": ("voice_lang", None, _known(_LANG)),
+    "is_text_deleted": ("is_text_deleted", bool, None),
+    "price": ("price", None, _price),
 }
 _LD_FIELDS: Final[_Rules] = {
     **_FIELDS,
-    "@id": ("ld_id", _exactly(str)),
-    "@type": ("ld_type", _exactly(str)),
-    "@context": ("ld_context", _context),
+    "@id": ("ld_id", str, None),
+    "@type": ("ld_type", str, None),
+    "@context": ("ld_context", None, _context),
 }
 
 
@@ -127,6 +125,24 @@ def _structure(rules: _Rules, raw: object, form: type[BulkT]) -> BulkT:
     known: dict[str, Any] = {"uuid": UUID(uuid), "status_code": _STATUS.get(status, status)}
     extra: dict[str, Any] = {}
     as_sent: dict[str, Any] = {} if uuid == uuid.lower() else {"uuid": uuid}
+    odd = _read_fields(rules, raw, known, extra, as_sent)
+    if odd:
+        log.warning("bulk %s: unexpected type of %s; see extra", uuid, ", ".join(odd))
+    if extra:
+        known["extra"] = extra
+    if as_sent:
+        known["as_sent"] = as_sent
+    return form(**known)
+
+
+def _read_fields(
+    rules: _Rules,
+    raw: dict[str, Any],
+    known: dict[str, Any],
+    extra: dict[str, Any],
+    as_sent: dict[str, Any],
+) -> list[str]:
+    """Sort the fields of a reply; return those of an unexpected type."""
     odd: list[str] = []
     for name, value in raw.items():
         rule = rules.get(name)
@@ -134,18 +150,19 @@ def _structure(rules: _Rules, raw: object, form: type[BulkT]) -> BulkT:
             if name not in _STRICT:
                 extra[name] = value
             continue
-        attribute, parse = rule
-        result = None if value is None else parse(value)
-        if result is _UNEXPECTED:
+        attribute, kind, parse = rule
+        if value is None:
+            as_sent[name] = None
+        elif type(value) is kind:
+            known[attribute] = value
+        elif parse is None or (result := parse(value)) is _UNEXPECTED:
             extra[name] = value
             odd.append(f"{name} ({type(value).__name__})")
         elif result is None:
             as_sent[name] = value
         else:
             known[attribute] = result
-    if odd:
-        log.warning("bulk %s: unexpected type of %s; see extra", uuid, ", ".join(odd))
-    return form(extra=extra, as_sent=as_sent, **known)
+    return odd
 
 
 def _write(value: Any) -> Any:
@@ -175,7 +192,7 @@ def _unstructure(rules: _Rules, bulk: Bulk) -> dict[str, Any]:
         "uuid": uuid,
         "status_code": int(bulk.status_code),
     }
-    for name, (attribute, _) in rules.items():
+    for name, (attribute, _, _) in rules.items():
         value = getattr(bulk, attribute)
         if value is not None:
             out[name] = _write(value)

@@ -34,6 +34,7 @@ class _Workshop(Generic[T, R]):
         self.width = width
         self.ahead = ahead
         self.ready: deque[R] = deque()
+        self.deliver: Callable[[R], object] = self._store
         self.stopped = False
         self.error: Exception | None = None
         self.workers: set[asyncio.Task[None]] = set()
@@ -54,6 +55,10 @@ class _Workshop(Generic[T, R]):
             self.workers.add(task)
             task.add_done_callback(self._leave)
 
+    def _store(self, result: R) -> None:
+        self.ready.append(result)
+        _wake(self._consumer)
+
     def _leave(self, task: asyncio.Task[None]) -> None:
         self.workers.discard(task)
         _wake(self._consumer)
@@ -67,8 +72,7 @@ class _Workshop(Generic[T, R]):
                     return
                 result = await self.work(cast("T", item))
                 if result is not None:
-                    self.ready.append(result)
-                    _wake(self._consumer)
+                    self.deliver(result)
                 done += 1
                 if len(self.ready) >= self.ahead:
                     await self._wait_for_space()
@@ -157,6 +161,12 @@ class Fanout(Generic[T, R]):
         if not shop.started and not shop.stopped:
             shop.start()
         return await shop.next()
+
+    async def drain(self, deliver: Callable[[R], object]) -> None:
+        """Make everything, and hand each result to a function instead of a consumer."""
+        self._shop.deliver = deliver
+        async for _ in self:
+            raise AssertionError("delivered elsewhere")
 
     async def aclose(self) -> None:
         """Stop the workers and wait until they have left."""

@@ -67,6 +67,11 @@ class Guard:
 
     # --- asking
 
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody may send."""
+        return not self._origin.shut and not self._token.shut and self._tls_error is None
+
     def enter(self, ticket: Ticket, now: float, *, take: bool = True) -> Hold | None:
         """Ask to send.
 
@@ -79,7 +84,7 @@ class Guard:
             ``None``: send now, then report. Else when to ask again; see also :meth:`refusal`.
         """
         origin, token = self._origin, self._token
-        if not origin.shut and not token.shut and self._tls_error is None:
+        if self.is_open:
             ticket.origin_epoch, ticket.token_epoch = origin.epoch, token.epoch
             if token.line:
                 with origin.lock:
@@ -186,7 +191,7 @@ class Guard:
             call has to back off by itself.
         """
         origin, token = self._origin, self._token
-        if error is None and not origin.shut and not token.shut and self._tls_error is None:
+        if error is None and self.is_open:
             token.forbidden = 0
             return None
         ticket.tries += 1

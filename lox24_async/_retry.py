@@ -142,11 +142,11 @@ class Retrier:
         ticket, used = Ticket(), 0
         try:
             while True:
-                await self._admit(ticket, call)
+                if not self._admit_at_once(ticket, call):
+                    await self._admit(ticket, call)
                 call.in_flight = True
-                seconds = self._seconds(call)
                 try:
-                    result = await attempt(seconds)
+                    result = await attempt(self._seconds(call))
                 except Lox24Error as error:
                     call.last, call.in_flight = error, False
                 else:
@@ -155,7 +155,7 @@ class Retrier:
                     return result
                 finally:
                     self._slots.release()
-                if seconds < self._attempt_timeout and _out_of_time(call.last):
+                if self._is_late(call) and _out_of_time(call.last):
                     # Cut short by the call's own deadline: nothing was learnt of the service.
                     self._count(call, call.last)
                     raise call.stamp(RequestTimeoutError(call.last.message))
@@ -172,22 +172,26 @@ class Retrier:
             call.last = None  # an error within reach of its own traceback would be a cycle
             self._guard.leave(ticket, self._clock())
 
+    def _admit_at_once(self, ticket: Ticket, call: Call) -> bool:
+        """Whether there is a slot and the guard's leave without any waiting."""
+        if call.deadline is not None or not self._guard.is_open or not self._slots.take():
+            return False
+        self._guard.enter(ticket, 0.0)
+        return True
+
     async def _admit(self, ticket: Ticket, call: Call) -> None:
         """Come back holding a slot and the guard's leave to send."""
         while True:
-            now = self._now()
-            if call.deadline is not None and now >= call.deadline:
+            if self._is_late(call):
                 raise call.stamp(RequestTimeoutError("the call's time was over before it was sent"))
-            if self._guard.enter(ticket, now, take=False) is None:
+            if self._guard.enter(ticket, self._now(), take=False) is None:
                 # The guard first: a call that may not send must not wait for a slot, nor hold one.
                 if not await self._slots.acquire(call.deadline):
                     continue
-                now = self._now()
-                late = call.deadline is not None and now >= call.deadline
-                if not late and self._guard.enter(ticket, now) is None:
+                if not self._is_late(call) and self._guard.enter(ticket, self._now()) is None:
                     return
                 self._slots.release()
-                if late:
+                if self._is_late(call):
                     continue
             await self._park(ticket, call)
 
@@ -211,6 +215,9 @@ class Retrier:
             ticket.wake = None
             if counts:
                 call.waited += self._clock() - now
+
+    def _is_late(self, call: Call) -> bool:
+        return call.deadline is not None and self._now() >= call.deadline
 
     def _now(self) -> float:
         # A loop may fire a timer a tick early; who was then sent back to wait would spin.

@@ -14,6 +14,7 @@ import aiohttp
 from yarl import URL
 
 from ._config import Secret, check_kind
+from ._watch import Watch
 from ._wire import Reply, Request
 from .errors import (
     ClientClosedError,
@@ -44,20 +45,38 @@ _NOT_LEFT_ERRORS: Final = (
 
 
 class _Lost(aiohttp.ClientConnectionError):
-    """A lost connection, in a form that aiohttp does not answer by sending again."""
+    """A lost connection, in a form that aiohttp does not answer by sending again.
+
+    It resends an idempotent request once by itself, unseen and uncounted; but what we report
+    as attempts must be what was on the wire.
+    """
 
 
 async def _no_resend(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # aiohttp resends an idempotent request once by itself after these two, unseen and
-    # uncounted; what we report as attempts must be what was on the wire.
     try:
         return await handler(request)
     except _NOT_LEFT_ERRORS:
         raise
     except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
         raise _Lost from None
+
+
+class _Response(aiohttp.ClientResponse):
+    """Does in our own sessions what the middleware does in a borrowed one, for less."""
+
+    async def start(self, connection: Any) -> aiohttp.ClientResponse:
+        try:
+            return await super().start(connection)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            raise _Lost from None
+
+
+class _Request(aiohttp.ClientRequest):
+    """Invents no ``Content-Type`` for a PUT without a body."""
+
+    POST_METHODS: set[str] = {"POST"}  # noqa: RUF012  as aiohttp has it
 
 
 class _Progress:
@@ -107,6 +126,7 @@ class SessionManager:
         base_url: In normal form.
         token: Set on each request, never on the session: session defaults go in clear into
             a proxy's ``CONNECT``.
+        attempt_timeout: Seconds that most attempts may take.
         session: The caller's own session: used, never changed, never closed.
         proxy: URL of an HTTP proxy; the environment's are ignored.
         ssl: How to check the server's certificate; ``None``: as usual.
@@ -117,6 +137,7 @@ class SessionManager:
         base_url: str,
         token: Secret,
         *,
+        attempt_timeout: float,
         session: aiohttp.ClientSession | None = None,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
@@ -137,8 +158,11 @@ class SessionManager:
         self._proxy = proxy
         self._ssl = True if ssl is None else ssl
         self._pool: _Pool | None = None
+        self._watch = Watch(attempt_timeout)
         self._closing: set[asyncio.Task[None]] = set()
         self._more_headers: dict[str, str] = {}
+        # What our own sessions are made with has to be asked for each time of a borrowed one.
+        self._options: Any = {} if session is None else _BORROWED_OPTIONS
 
     async def send(self, request: Request[Any], seconds: float) -> Reply:
         """Send one request and read the whole reply.
@@ -154,23 +178,23 @@ class SessionManager:
         pool = self._enter_pool()
         progress = _Progress()
         failure: Lox24Error
+        span = self._watch.begin(seconds)
         try:
-            async with asyncio.timeout(seconds):
-                reply = await self._exchange(pool.session, request, progress)
+            reply = await self._exchange(pool.session, request, progress)
             if reply.status == HTTPStatus.REQUEST_TIMEOUT:
                 self._retire(pool)  # said to an idle line, before our request: out of step
             return reply
         except asyncio.CancelledError as cancelled:
-            # The frames below hold the token; who looks at the traceback must not see it.
-            raise cancelled.with_traceback(None) from None
+            if not span.is_timeout():
+                # The frames below hold the token; a traceback must not show it.
+                raise cancelled.with_traceback(None) from None
+            failure = _timed_out(seconds, progress)
         except (aiohttp.ClientError, OSError) as error:
-            if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-                failure = _timed_out(seconds, progress)
-            else:
-                failure = _translate(error)
-                if failure.attempts:
-                    self._retire(pool)  # its other idle connections may be as stale
+            failure = _translate(error)
+            if failure.attempts and not isinstance(failure, RequestTimeoutError):
+                self._retire(pool)  # its other idle connections may be as stale
         finally:
+            self._watch.end(span)
             self._leave_pool(pool)
         failure.bulk_id = request.bulk_id
         failure.outcome_unknown = bool(failure.attempts) and request.changes
@@ -193,14 +217,13 @@ class SessionManager:
                 "X-LOX24-AUTH-TOKEN": self._token.reveal(),
                 **self._more_headers,
             },
-            skip_auto_headers=("Content-Type",),
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,
             timeout=_TIMEOUT,
             proxy=self._proxy,
             ssl=self._ssl,
-            middlewares=(_no_resend,),
+            **self._options,
         ) as response:
             body, whole = await _read(response)
             return Reply(response.status, response.headers, body, whole)
@@ -244,6 +267,7 @@ class SessionManager:
 
     async def close(self) -> None:
         """Close what this manager made. What is still in flight loses its connection."""
+        self._watch.close()
         pool, self._pool = self._pool, None
         if pool is not None and self._borrowed is None:
             await pool.session.close()
@@ -251,12 +275,15 @@ class SessionManager:
             await asyncio.wait(self._closing)
 
 
+_BORROWED_OPTIONS: Final = {"skip_auto_headers": ("Content-Type",), "middlewares": (_no_resend,)}
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
 
 
 def _new_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=_Connector(limit=0),  # bounded by our own queue, which comes before
+        request_class=_Request,
+        response_class=_Response,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
     )
@@ -294,6 +321,8 @@ def _translate(error: Exception) -> Lox24Error:
         return ConnectionFailedError(f"the proxy refused to connect: HTTP {error.status}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return ConnectionFailedError(f"no connection: {_reason(error)}")
+    if isinstance(error, TimeoutError):
+        return RequestTimeoutError("no complete answer in time", attempts=1)
     if isinstance(error, aiohttp.ClientPayloadError):
         return TransportError("the answer was cut short", attempts=1)
     if isinstance(error, aiohttp.ClientResponseError):

@@ -85,6 +85,18 @@ class Slots:
         self._line: deque[Wake] = deque()
         self._idle: Wake | None = None
 
+    def take(self) -> bool:
+        """Take a slot if one is free.
+
+        Raises:
+            ClientClosedError: the client was closed.
+        """
+        self._room.check()
+        if not self._free:
+            return False
+        self._free -= 1
+        return True
+
     async def acquire(self, until: float | None = None) -> bool:
         """Take a slot.
 
@@ -97,9 +109,7 @@ class Slots:
         Raises:
             ClientClosedError: the client was closed meanwhile.
         """
-        if self._free:
-            self._room.check()
-            self._free -= 1
+        if self.take():
             return True
         turn: Wake = asyncio.get_running_loop().create_future()
         self._line.append(turn)

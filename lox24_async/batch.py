@@ -169,9 +169,7 @@ class Batch(ABC):
         """Do all ids; when interrupted, write down those that nobody came to."""
         stream = self.stream()
         try:
-            async for outcome in stream:
-                if progress is not None:
-                    progress(outcome)
+            await stream.drain(progress or _ignore)
         finally:
             try:
                 await stream.aclose()
@@ -255,6 +253,10 @@ class LookBatch(Batch):
 
     def _unread(self, bulk_id: str) -> CancelOutcome:
         return CancelOutcome(bulk_id, CancelState.UNKNOWN)
+
+
+def _ignore(_: CancelOutcome) -> None:
+    """Nobody wants to know."""
 
 
 # --- judging

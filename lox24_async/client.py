@@ -110,6 +110,7 @@ class Lox24Client(Generic[FormT]):
             SessionManager(
                 self._base_url,
                 secret,
+                attempt_timeout=attempt_timeout,
                 session=session,
                 proxy=check_proxy(proxy, self._base_url),
                 ssl=ssl,

@@ -83,7 +83,7 @@ _CANCELABLE = frozenset({BulkStatus.NEW, BulkStatus.IN_PROGRESS})
 
 def _read_only(value: Any) -> Any:
     """Wrap a mapping so that a frozen model stays frozen; let all else pass."""
-    if not isinstance(value, Mapping):
+    if value is _EMPTY or not isinstance(value, Mapping):
         return value
     mapping: Mapping[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
     return MappingProxyType(dict(mapping)) if mapping else _EMPTY
