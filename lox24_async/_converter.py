@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import partial
 from math import isfinite
 from typing import Any, Final, TypeVar
@@ -27,6 +27,8 @@ BulkT = TypeVar("BulkT", bound=Bulk)
 
 _STRICT: Final = frozenset({"uuid", "status_code"})
 _UNEXPECTED: Final = object()
+# A context of our own: Decimal() would make one for each task.
+_exact: Final = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_3000: Final = 32_503_680_000
 _SECOND: Final = timedelta(seconds=1)
@@ -62,9 +64,9 @@ def _delivery(raw: Any) -> Any:
 
 def _price(raw: Any) -> Any:
     if type(raw) is int:
-        return Decimal(raw)
+        return _exact.create_decimal(raw)
     if type(raw) is float and isfinite(raw):
-        return Decimal(repr(raw))  # the digits as they came
+        return _exact.create_decimal(repr(raw))  # the digits as they came
     return _UNEXPECTED
 
 

@@ -51,7 +51,7 @@ class _Workshop(Generic[T, R]):
         self._items = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
         loop = asyncio.get_running_loop()
         for _ in range(self.width):
-            task = loop.create_task(self._run())
+            task = loop.create_task(self._run(self._items))
             self.workers.add(task)
             task.add_done_callback(self._leave)
 
@@ -63,11 +63,14 @@ class _Workshop(Generic[T, R]):
         self.workers.discard(task)
         _wake(self._consumer)
 
-    async def _run(self) -> None:
+    async def _run(self, items: Iterator[T] | AsyncIterator[T]) -> None:
         done = 0
         try:
             while not self.stopped:
-                item = await self._take()
+                if isinstance(items, AsyncIterator):
+                    item = await self._take(items)
+                else:
+                    item = next(items, _END)
                 if item is _END:
                     return
                 result = await self.work(cast("T", item))
@@ -82,12 +85,9 @@ class _Workshop(Generic[T, R]):
             self.stopped = True
             self.error = self.error or error
 
-    async def _take(self) -> object:
-        items = self._items
-        if isinstance(items, AsyncIterator):
-            async with self._taking:  # an async generator has one reader at a time
-                return _END if self.stopped else await anext(items, _END)
-        return next(items, _END) if items is not None else _END
+    async def _take(self, items: AsyncIterator[T]) -> object:
+        async with self._taking:  # an async generator has one reader at a time
+            return _END if self.stopped else await anext(items, _END)
 
     async def _wait_for_space(self) -> None:
         while len(self.ready) >= self.ahead and not self.stopped:

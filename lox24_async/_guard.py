@@ -194,21 +194,30 @@ class Guard:
         if error is None and self.is_open:
             token.forbidden = 0
             return None
-        ticket.tries += 1
         if isinstance(error, ClientClosedError):
             self.leave(ticket, now)  # our own matter: nothing was learnt
             return None
         with origin.lock:
-            before = (origin.epoch, origin.probe_at, token.epoch, self._tls_until)
+            self._quit_line(ticket)
+            ticket.tries += 1
+            before, was_shut = self._state(), origin.shut
             probed_origin = origin.give_back(ticket, now)
             probed_token = token.give_back(ticket, now)
             self._learn_of_token(ticket, error, now, probed_token)
             self._learn_of_origin(ticket, error, now, probed_origin, probed_token)
-            if before != (origin.epoch, origin.probe_at, token.epoch, self._tls_until):
+            pause = origin.probe_at - now
+            after = self._state()
+            # Another short pause is no news but for who is next: thousands may be waiting.
+            again = was_shut and origin.shut and pause <= _COURTESY and before[2:] == after[2:]
+            if before != after and not again:
                 _wake(waiter for gate in origin.waiting for waiter in gate.line)
             elif probed_origin or probed_token:
                 self._wake_first()
-            return max(0.0, origin.probe_at - now) if origin.shut else None
+            return max(0.0, pause) if origin.shut else None
+
+    def _state(self) -> tuple[float, ...]:
+        origin, token = self._origin, self._token
+        return origin.epoch, origin.probe_at, token.epoch, self._tls_until
 
     def leave(self, ticket: Ticket, now: float) -> None:
         """Give up: the turn passes on."""

@@ -9,6 +9,7 @@ import logging
 import random as random_module
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, TypeVar
 
 from attrs import frozen
@@ -16,7 +17,7 @@ from attrs import frozen
 from ._call import Call
 from ._config import check_number
 from ._facts import Pacing, Ticket
-from ._guard import Guard
+from ._guard import Guard, Hold
 from ._waiting import Slots, WaitingRoom, Wake, end
 from .errors import (
     APIStatusError,
@@ -176,8 +177,10 @@ class Retrier:
         """Whether there is a slot and the guard's leave without any waiting."""
         if call.deadline is not None or not self._guard.is_open or not self._slots.take():
             return False
-        self._guard.enter(ticket, 0.0)
-        return True
+        if self._guard.enter(ticket, self._clock()) is None:
+            return True
+        self._slots.release()  # another thread has shut the gate in this moment
+        return False
 
     async def _admit(self, ticket: Ticket, call: Call) -> None:
         """Come back holding a slot and the guard's leave to send."""
@@ -193,28 +196,30 @@ class Retrier:
                 self._slots.release()
                 if self._is_late(call):
                     continue
-            await self._park(ticket, call)
+            # Wait until it is worth asking again. All in this one frame: thousands may wait here.
+            wake: Wake = asyncio.get_running_loop().create_future()
+            ticket.wake = partial(_wake, wake)
+            now, counts, timer = self._now(), False, None
+            try:
+                # Asked again: what changed before the line above could not wake us.
+                hold = self._guard.enter(ticket, now, take=False)
+                if hold is not None:
+                    counts = hold.counts
+                    timer = self._room.enter(wake, self._until(hold, call, now))
+                    await wake
+                    self._room.check()
+            finally:
+                ticket.wake = None
+                self._room.leave(wake, timer)
+                if counts:
+                    call.waited += self._clock() - now
 
-    async def _park(self, ticket: Ticket, call: Call) -> None:
-        """Wait until it is worth asking the guard again."""
-        loop = asyncio.get_running_loop()
-        wake: Wake = loop.create_future()
-        ticket.wake = lambda: _wake(loop, wake)
-        now, counts = self._now(), False
-        try:
-            # Asked again: what changed before the line above could not wake us.
-            hold = self._guard.enter(ticket, now, take=False)
-            if hold is None:
-                return
-            counts = hold.counts
-            limit = call.limit(now, self._policy.max_wait if counts else None)
-            if hold.ready_at > limit or now >= limit:
-                raise self._refusal(call, self._clock())
-            await self._room.wait(wake, min(hold.ask_at, limit))
-        finally:
-            ticket.wake = None
-            if counts:
-                call.waited += self._clock() - now
+    def _until(self, hold: Hold, call: Call, now: float) -> float:
+        """Return when to ask again; raise if the call cannot wait so long."""
+        limit = call.limit(now, self._policy.max_wait if hold.counts else None)
+        if hold.ready_at > limit or now >= limit:
+            raise self._refusal(call, self._clock())
+        return min(hold.ask_at, limit)
 
     def _is_late(self, call: Call) -> bool:
         return call.deadline is not None and self._now() >= call.deadline
@@ -286,8 +291,9 @@ def _out_of_time(error: Lox24Error) -> bool:
     return isinstance(error, RequestTimeoutError | ConnectionFailedError)
 
 
-def _wake(loop: asyncio.AbstractEventLoop, wake: Wake) -> None:
+def _wake(wake: Wake) -> None:
     """End a wait from any thread; a loop that is gone has nobody waiting."""
+    loop = wake.get_loop()
     if asyncio._get_running_loop() is loop:
         end(wake, True)
         return

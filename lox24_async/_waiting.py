@@ -47,19 +47,25 @@ class WaitingRoom:
         Raises:
             ClientClosedError: the client was closed meanwhile.
         """
-        self.check()
-        timer = None
-        if until is not None:
-            timer = asyncio.get_running_loop().call_at(until, end, wake, False)
-        self._waiting.add(wake)
+        timer = self.enter(wake, until)
         try:
             woken = await wake
         finally:
-            self._waiting.discard(wake)
-            if timer is not None:
-                timer.cancel()
+            self.leave(wake, timer)
         self.check()
         return woken
+
+    def enter(self, wake: Wake, until: float | None) -> asyncio.TimerHandle | None:
+        """Begin a wait that is awaited elsewhere; must be followed by :meth:`leave`."""
+        self.check()
+        self._waiting.add(wake)
+        return None if until is None else wake.get_loop().call_at(until, end, wake, False)
+
+    def leave(self, wake: Wake, timer: asyncio.TimerHandle | None) -> None:
+        """End a wait."""
+        self._waiting.discard(wake)
+        if timer is not None:
+            timer.cancel()
 
     async def sleep(self, until: float) -> None:
         """Wait for a moment of the loop's time.
@@ -112,15 +118,20 @@ class Slots:
         if self.take():
             return True
         turn: Wake = asyncio.get_running_loop().create_future()
+        timer = self._room.enter(turn, until)  # awaited here: a frame less for all who wait
         self._line.append(turn)
         try:
-            return await self._room.wait(turn, until)
+            got = await turn
+            self._room.check()
+            return got
         except BaseException:
             # The slot may have been handed over in the very moment in which we give up.
             if turn.done() and not turn.cancelled() and turn.result():
                 self.release()
             end(turn, False)
             raise
+        finally:
+            self._room.leave(turn, timer)
 
     def release(self) -> None:
         """Hand the slot to the next in line."""

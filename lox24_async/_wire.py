@@ -88,7 +88,7 @@ def check_bulk_id(value: object) -> str:
         InvalidBulkIdError: neither a ``UUID`` nor a string of 8-4-4-4-12 hex digits.
     """
     if type(value) is str and _BULK_ID.fullmatch(value) is not None:
-        return value.lower()
+        return value if value == (lower := value.lower()) else lower
     if isinstance(value, UUID):
         return str(value)
     shown = _printable(value, 60) if isinstance(value, str) else f"a {type(value).__name__}"
@@ -139,23 +139,33 @@ def read_bulk(request: Request[BulkT], reply: Reply, base_url: str, redact: Reda
     """
     if not 200 <= reply.status < 300:
         raise _status_error(request, reply, base_url, redact)
-    try:
-        if not reply.whole:
-            raise ValueError("too long")
-        bulk = _converter.loads(reply.body, request.form)
-    except ValueError as why:
-        problem = str(why)
-    else:
-        if str(bulk.uuid) == request.bulk_id:
-            return bulk
+    bulk = _decode(request, reply)
+    if isinstance(bulk, Bulk):
+        return bulk
+    # Raised here, where no frame or context holds the body: it may echo the token.
+    if bulk is _ANOTHER:
         raise TransportError(
-            f"the connection is out of step: it brought the answer for bulk {bulk.uuid}",
+            "the connection is out of step: it brought the answer for another bulk",
             bulk_id=request.bulk_id,
             attempts=1,
             outcome_unknown=request.changes,
         )
-    # Raised out here so that no frame or context holds the body: it may echo the token.
-    raise _decode_error(request, reply, problem, redact)
+    raise _decode_error(request, reply, bulk, redact)
+
+
+_ANOTHER: Final = "another bulk"
+
+
+def _decode(request: Request[BulkT], reply: Reply) -> BulkT | str:
+    """Return the bulk that was asked for, or what is wrong with the answer."""
+    if not reply.whole:
+        return "too long"
+    try:
+        raw = read_json(reply.body)
+        bulk = _converter.structure(raw, request.form)
+    except ValueError as why:
+        return str(why)
+    return bulk if raw["uuid"].lower() == request.bulk_id else _ANOTHER
 
 
 def _decode_error(request: Request[Any], reply: Reply, problem: str, redact: Redact) -> Lox24Error:
