@@ -139,33 +139,31 @@ def read_bulk(request: Request[BulkT], reply: Reply, base_url: str, redact: Reda
     """
     if not 200 <= reply.status < 300:
         raise _status_error(request, reply, base_url, redact)
-    bulk = _decode(request, reply)
-    if isinstance(bulk, Bulk):
-        return bulk
-    # Raised here, where no frame or context holds the body: it may echo the token.
-    if bulk is _ANOTHER:
-        raise TransportError(
-            "the connection is out of step: it brought the answer for another bulk",
+    answer = _decode(request, reply, redact)
+    if isinstance(answer, Lox24Error):
+        raise answer  # here, where no frame or context holds the body: it may echo the token
+    return answer
+
+
+def _decode(request: Request[BulkT], reply: Reply, redact: Redact) -> BulkT | Lox24Error:
+    """Return the bulk that was asked for, or the error to raise."""
+    try:
+        if not reply.whole:
+            raise ValueError("too long")
+        raw = read_json(reply.body)
+        bulk = _converter.structure(raw, request.form)
+    except ValueError as why:
+        problem = str(why)
+    else:
+        if raw["uuid"].lower() == request.bulk_id:
+            return bulk
+        return TransportError(
+            f"the connection is out of step: it brought the answer for bulk {bulk.uuid}",
             bulk_id=request.bulk_id,
             attempts=1,
             outcome_unknown=request.changes,
         )
-    raise _decode_error(request, reply, bulk, redact)
-
-
-_ANOTHER: Final = "another bulk"
-
-
-def _decode(request: Request[BulkT], reply: Reply) -> BulkT | str:
-    """Return the bulk that was asked for, or what is wrong with the answer."""
-    if not reply.whole:
-        return "too long"
-    try:
-        raw = read_json(reply.body)
-        bulk = _converter.structure(raw, request.form)
-    except ValueError as why:
-        return str(why)
-    return bulk if raw["uuid"].lower() == request.bulk_id else _ANOTHER
+    return _decode_error(request, reply, problem, redact)
 
 
 def _decode_error(request: Request[Any], reply: Reply, problem: str, redact: Redact) -> Lox24Error:
