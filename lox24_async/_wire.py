@@ -140,9 +140,12 @@ def read_bulk(request: Request[BulkT], reply: Reply, base_url: str, redact: Reda
     if not 200 <= reply.status < 300:
         raise _status_error(request, reply, base_url, redact)
     answer = _decode(request, reply, redact)
-    if isinstance(answer, Lox24Error):
+    if not isinstance(answer, Lox24Error):
+        return answer
+    try:
         raise answer  # here, where no frame or context holds the body: it may echo the token
-    return answer
+    finally:
+        del answer  # else the error and this frame would hold each other
 
 
 def _decode(request: Request[BulkT], reply: Reply, redact: Redact) -> BulkT | Lox24Error:
