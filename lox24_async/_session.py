@@ -119,9 +119,6 @@ class _Pool:
 class SessionManager:
     """Sends requests; belongs to one event loop and one process.
 
-    Raises:
-        ConfigurationError: a session or SSL context that cannot be used.
-
     Args:
         base_url: In normal form.
         token: Set on each request, never on the session: session defaults go in clear into
@@ -130,6 +127,9 @@ class SessionManager:
         session: The caller's own session: used, never changed, never closed.
         proxy: URL of an HTTP proxy; the environment's are ignored.
         ssl: How to check the server's certificate; ``None``: as usual.
+
+    Raises:
+        ConfigurationError: a session or SSL context that cannot be used.
     """
 
     def __init__(
@@ -240,7 +240,7 @@ class SessionManager:
 
     def _leave_pool(self, pool: _Pool) -> None:
         pool.users -= 1
-        if pool is not self._pool and not pool.users:
+        if self._borrowed is None and pool is not self._pool and not pool.users:
             self._close_later(pool)
 
     def drop_connections(self) -> None:

@@ -18,6 +18,7 @@ from lox24_async import (
     NotFoundError,
     RetryPolicy,
     TransportError,
+    _engine,
     _session,
 )
 
@@ -41,6 +42,7 @@ from .fault_server import (
     success_of,
     summary,
     turns,
+    until,
 )
 
 
@@ -262,3 +264,19 @@ async def test_what_is_no_session_is_refused() -> None:
     """Before any I/O, and by its type."""
     with pytest.raises(ConfigurationError, match="session"):
         client_of("http://127.0.0.1:9", session=object())
+
+
+async def test_borrowed_session_outlives_a_close_over_a_request_in_flight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A request that outlasts the grace time ends after the close; the session stays open."""
+    monkeypatch.setattr(_engine, "_GRACE", 0.01)
+    async with FaultServer(put=silent) as server, aiohttp.ClientSession() as session:
+        client = client_of(server.url, session=session, attempt_timeout=0.2)
+        call = asyncio.ensure_future(client.cancel_bulk(BULK_ID))
+        await until(lambda: server.puts == 1)
+        await client.close()
+        with suppress(Lox24Error):
+            await call
+        await turns()
+        assert not session.closed
