@@ -41,6 +41,7 @@ class Watch:
         self._seconds = seconds
         self._spans: OrderedDict[Span, None] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def begin(self, seconds: float) -> Span:
         """Begin to watch the running task; must be followed by :meth:`end`."""
@@ -61,8 +62,10 @@ class Watch:
         """Watch no more."""
         if span.timer is not None:
             span.timer.cancel()
-        else:
-            self._spans.pop(span, None)
+            return
+        self._spans.pop(span, None)
+        if self._closed:
+            self.close()
 
     def _ring(self) -> None:
         loop = asyncio.get_running_loop()
@@ -77,7 +80,8 @@ class Watch:
             span.expire()
 
     def close(self) -> None:
-        """Leave no timer behind."""
-        if self._timer is not None:
+        """Leave no timer behind, as soon as nobody needs it any more."""
+        self._closed = True
+        if self._timer is not None and not self._spans:
             self._timer.cancel()
             self._timer = None
