@@ -6,12 +6,15 @@ standard library gives: the results are the same to the last field.
 
 import json
 import re
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final, NoReturn, TypeGuard
 
+_fast_loads: Callable[[bytes | str], Any] | None
 try:
-    import orjson
+    _fast_loads = import_module("orjson").loads
 except ImportError:
-    orjson = None  # type: ignore[assignment]
+    _fast_loads = None
 
 _BOM: Final = b"\xef\xbb\xbf"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -35,9 +38,9 @@ def read_json(data: bytes | str) -> Any:
     Raises:
         ValueError: the data is no JSON, or is nested or long beyond reason.
     """
-    if orjson is not None:
+    if _fast_loads is not None:
         try:
-            value = orjson.loads(data)
+            value = _fast_loads(data)
         except ValueError:
             return _read_slowly(data)  # it refuses a little more than the standard library
         if _is_exact(value, _DEPTH):
