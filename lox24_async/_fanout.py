@@ -134,7 +134,8 @@ class Fanout(Generic[T, R]):
     """An async iterator over what the workers make.
 
     Nothing happens before the first step. Leaving it (``aclose``, or dropping the last
-    reference) stops the workers at once; what they had in hand is cancelled.
+    reference), or being cancelled in a step, stops the workers at once; what they had in hand
+    is cancelled.
 
     Args:
         source: The items: an iterable or async iterable of any length.
@@ -160,7 +161,11 @@ class Fanout(Generic[T, R]):
         shop = self._shop
         if not shop.started and not shop.stopped:
             shop.start()
-        return await shop.next()
+        try:
+            return await shop.next()
+        except asyncio.CancelledError:
+            shop.stop()  # the error's traceback may keep us alive for long
+            raise
 
     async def drain(self, deliver: Callable[[R], object]) -> None:
         """Make everything, and hand each result to a function instead of a consumer."""

@@ -180,6 +180,27 @@ def server_tasks() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if "RequestHandler" in repr(task)}
 
 
+async def test_cancelled_consumer_stops_at_once(client: Lox24Client, fake_lox24: FakeLox24) -> None:
+    """A caller cancelled in the loop stops all sends, also while its error is kept."""
+    fake_lox24.latency = 0.01
+    ids = add(fake_lox24, 200)
+
+    async def consume() -> None:
+        async for _ in client.iter_cancel(ids):
+            pass
+
+    task = asyncio.create_task(consume())
+    while len(fake_lox24.requests) < 15:
+        await asyncio.sleep(0)
+    task.cancel()
+    kept = await asyncio.gather(task, return_exceptions=True)
+    assert isinstance(kept[0], asyncio.CancelledError)
+    asked = len(fake_lox24.requests)
+    await asyncio.sleep(0.05)
+    assert len(fake_lox24.requests) - asked <= 10
+    assert asyncio.all_tasks() == {asyncio.current_task()} | server_tasks()
+
+
 async def test_aclose(client: Lox24Client, fake_lox24: FakeLox24) -> None:
     """Closing the stream waits until the workers have left; then it is at its end."""
     stream = client.iter_cancel(add(fake_lox24, 100))
