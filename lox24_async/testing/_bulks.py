@@ -1,25 +1,56 @@
-"""The gateway's postbox: the bulks, and what may be done with them."""
+"""The gateway's postbox: the bulks, and how they change in time."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from heapq import heappop, heappush
+from itertools import count
+from threading import Lock
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 import attrs
 
-from lox24_async import Bulk, BulkStatus, ServiceCode, make_converter
+from lox24_async import Bulk, BulkStatus, ServiceCode
 
-_FULL_ONLY = ("text", "phones", "msg_groups")  # not in the answers of status and cancel
-_converter = make_converter()
+from ._clock import Clock
+
+_ROUNDING: Final = 1e-6  # seconds; what sums of floats lose
+
+
+class Pace(Protocol):
+    """How long the states last, in seconds; ``None``: until the test says otherwise."""
+
+    starts_after: float | None
+    sends_for: float | None
+    stops_after: float
+
+
+class _Change(NamedTuple):
+    """A change of state that is due at a time."""
+
+    due: float
+    order: int
+    uuid: UUID
+    status: BulkStatus
 
 
 class Bulks(Mapping[UUID, Bulk]):
-    """All bulks as the gateway sees them now, by id (``UUID`` or string)."""
+    """All bulks as the gateway sees them now, by id (``UUID`` or string).
 
-    def __init__(self) -> None:
+    A state that is timed changes when somebody looks, and then as of the time when it was
+    due: there is no task that would have to run.
+    """
+
+    def __init__(self, clock: Clock, pace: Pace) -> None:
         self._bulks: dict[UUID, Bulk] = {}
+        self._clock = clock
+        self._pace = pace
+        self._next: dict[UUID, _Change] = {}  # at most one for each bulk
+        self._agenda: list[_Change] = []  # a heap; holds also what is no longer next
+        self._order = count()
+        self._lock = Lock()  # tests may look from another thread
 
     def __getitem__(self, bulk_id: UUID | str) -> Bulk:
+        self._catch_up()
         return self._bulks[bulk_id if isinstance(bulk_id, UUID) else UUID(bulk_id)]
 
     def __iter__(self) -> Iterator[UUID]:
@@ -28,16 +59,20 @@ class Bulks(Mapping[UUID, Bulk]):
     def __len__(self) -> int:
         return len(self._bulks)
 
-    def add(self, status: int, **fields: Any) -> Bulk:
-        """Put in a bulk, with sensible values for what is not given."""
-        now = datetime.now(UTC).replace(microsecond=0)
+    def all(self) -> list[Bulk]:
+        """Return all bulks, in the order in which they were put in."""
+        self._catch_up()
+        return list(self._bulks.values())
+
+    def make(self, status: int, **fields: Any) -> Bulk:
+        """Return a bulk with sensible values for what is not given; it is not put in."""
         known: dict[str, Any] = {
             "uuid": uuid4(),
             "sender_id": "fake",
             "text": "Hello",
             "phones": ("+491701234567",),
             "msg_total_count": 1,
-            "created_at": now,
+            "created_at": self._clock.date().replace(microsecond=0),
             "ip": "127.0.0.1",
             "is_unicode": False,
             "is_dryrun": False,
@@ -45,18 +80,71 @@ class Bulks(Mapping[UUID, Bulk]):
             "service_code": ServiceCode.DIRECT,
             "key_id": 1,
         }
-        known |= fields
-        bulk = Bulk(status_code=known_status(status), **known)
-        self._bulks[bulk.uuid] = bulk
+        return Bulk(status_code=known_status(status), **(known | fields))
+
+    def put(self, bulk: Bulk) -> Bulk:
+        """Put in a bulk."""
+        self._enter(bulk, self._clock.elapsed())
         return bulk
+
+    def add(self, status: int, **fields: Any) -> Bulk:
+        """Make a bulk and put it in."""
+        return self.put(self.make(status, **fields))
+
+    def remove(self, bulk_id: UUID) -> None:
+        """Take a bulk out for good."""
+        del self._bulks[bulk_id]
+        self._next.pop(bulk_id, None)
 
     def set_status(self, bulk_id: UUID | str, status: int) -> Bulk:
         """Move a bulk to another state."""
-        old = self[bulk_id]
-        now = datetime.now(UTC).replace(microsecond=0)
-        new = attrs.evolve(old, status_code=known_status(status), processed_at=now)
-        self._bulks[old.uuid] = new
+        return self._move(self[bulk_id], status, self._clock.elapsed())
+
+    def cancel(self, bulk_id: UUID) -> Bulk:
+        """Cancel a bulk, at once or in a while; return it as it is now."""
+        bulk = self[bulk_id]
+        if not self._pace.stops_after:
+            return self.set_status(bulk_id, BulkStatus.CANCELED)
+        following = self._next.get(bulk_id)
+        if following is None or following.status != BulkStatus.CANCELED:
+            due = self._clock.elapsed() + self._pace.stops_after
+            self._plan(bulk_id, due, BulkStatus.CANCELED)
+        return bulk
+
+    def _move(self, bulk: Bulk, status: int, at: float) -> Bulk:
+        date = self._clock.date(at).replace(microsecond=0)
+        new = attrs.evolve(bulk, status_code=known_status(status), processed_at=date)
+        self._enter(new, at)
         return new
+
+    def _enter(self, bulk: Bulk, at: float) -> None:
+        """Let a bulk be in its state since a time, and plan the next."""
+        self._bulks[bulk.uuid] = bulk
+        self._next.pop(bulk.uuid, None)
+        if bulk.status_code == BulkStatus.NEW and self._pace.starts_after is not None:
+            if bulk.delivery_at is not None:
+                at = max(at, self._clock.until(bulk.delivery_at))
+            empty = bulk.msg_total_count == 0
+            status = BulkStatus.NO_RECIPIENTS if empty else BulkStatus.IN_PROGRESS
+            self._plan(bulk.uuid, at + self._pace.starts_after, status)
+        elif bulk.status_code == BulkStatus.IN_PROGRESS and self._pace.sends_for is not None:
+            self._plan(bulk.uuid, at + self._pace.sends_for, BulkStatus.PROCESSED)
+
+    def _plan(self, bulk_id: UUID, due: float, status: BulkStatus) -> None:
+        change = _Change(due, next(self._order), bulk_id, status)
+        self._next[bulk_id] = change
+        heappush(self._agenda, change)
+
+    def _catch_up(self) -> None:
+        """Carry out what has become due."""
+        if not self._agenda:
+            return
+        now = self._clock.elapsed() + _ROUNDING
+        with self._lock:
+            while self._agenda and self._agenda[0].due <= now:
+                change = heappop(self._agenda)
+                if self._next.get(change.uuid) is change:
+                    self._move(self._bulks[change.uuid], change.status, change.due)
 
 
 def known_status(status: int) -> BulkStatus | int:
@@ -65,16 +153,3 @@ def known_status(status: int) -> BulkStatus | int:
         return BulkStatus(status)
     except ValueError:
         return status
-
-
-def summary(bulk: Bulk, *, json_ld: bool) -> dict[str, Any]:
-    """Return the status summary that LOX24 answers to a cancel or a look."""
-    plain = {k: v for k, v in _converter.unstructure(bulk).items() if k not in _FULL_ONLY}
-    if not json_ld:
-        return plain
-    return {
-        "@context": {"hydra": "http://www.w3.org/ns/hydra/core#"},
-        "@id": f"/bulks/{bulk.uuid}",
-        "@type": "Bulk",
-        **plain,
-    }

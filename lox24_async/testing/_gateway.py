@@ -1,25 +1,26 @@
 """``FakeLox24``: a faithful gateway over real HTTP on a free loopback port."""
 
 import asyncio
-import json
-import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, Self
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from aiohttp import web
 from attrs import frozen
 
 from lox24_async import Bulk, BulkStatus, Headers
 
-from ._bulks import Bulks, summary
+from ._answers import Answer, new_request, problem, respond, send_half
+from ._bulks import Bulks
+from ._clock import Clock
 from ._faults import Drop, Fault, Script, plain_id
+from ._forms import Version
 from ._guard import forget_guard
+from ._operations import Call, Operations
 
-_ROUTES: Final = re.compile(r"/bulks/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/(cancel|status)")
-_METHODS: Final = {"cancel": "PUT", "status": "GET"}
 _WINDOW: Final = 60.0
 _WRONG_ALLOWED: Final = 3
 
@@ -37,24 +38,39 @@ class ReceivedRequest:
     """When, in seconds of the gateway's clock."""
 
 
-@frozen
-class _Answer:
-    status: int
-    content: Mapping[str, Any]
-
-
 class FakeLox24:
     """A LOX24 gateway on this machine, for tests and demos.
 
-    It answers as the vendor's documentation says (JSON and JSON-LD, request ids, error
-    forms, the IP block after more than three wrong tokens in a minute), and does wrong what
-    it is told to (:meth:`fail_next`).
+    It answers as the vendor's documentation says, in JSON and JSON-LD, with request ids:
+
+    - ``GET /bulks`` with paging, filters and order; ``POST /bulks`` and ``POST
+      /bulks/dryrun``, with the checks of what was posted; ``GET`` and ``DELETE
+      /bulks/{id}``; ``GET /bulks/{id}/status``; ``PUT /bulks/{id}/cancel``.
+    - 401 for a wrong token, and the IP block (429) after more than three in a minute; 403
+      while :attr:`not_activated`; 402 when a bulk costs more than :attr:`funds`; 400, 404,
+      405, 415 and 422 where they belong.
+    - New bulks begin to be sent, are processed, and stop after a cancel, each in its time.
+
+    And it does wrong what it is told to (:meth:`fail_next`, :meth:`fail_if`,
+    :meth:`block_ip`). Where the documentation is silent it does what is likeliest. All
+    arguments but ``port`` are attributes too, and may be changed while it runs.
 
     Args:
-        token: The token that it accepts. May be changed while it runs.
+        token: The token that it accepts.
         block_seconds: How long an IP block lasts.
         latency: Seconds before each answer.
         port: Where to listen on 127.0.0.1; 0: any free port.
+        page_size: Bulks on one page of the list.
+        version: Which version of the documentation to follow: 2.24 says ``hydra:member``
+            in lists and has no ``sender_id`` in status summaries; 2.27 says ``member``.
+        price_per_message: What a created bulk costs for each message; ``None``: bulks have
+            no price.
+        starts_after: Seconds from when a bulk is put in, or from its ``delivery_at`` if
+            that is later, until it is in progress (or has no recipients: 201); ``None``: it
+            stays new until :meth:`set_status`. As all three times, for the bulks that get
+            to such a state from now on, and by the time of the gateway's loop.
+        sends_for: Seconds from then until it is processed; ``None``: it stays in progress.
+        stops_after: Seconds that a cancel takes; its answer then shows the old status.
 
     Example:
         ``async with FakeLox24() as gateway:`` gives ``gateway.url`` and ``gateway.token``.
@@ -67,24 +83,47 @@ class FakeLox24:
         block_seconds: float = 600.0,
         latency: float = 0.0,
         port: int = 0,
+        page_size: int = 30,
+        version: Version = "2.27",
+        price_per_message: Decimal | None = Decimal("0.065"),
+        starts_after: float | None = None,
+        sends_for: float | None = None,
+        stops_after: float = 0.0,
     ) -> None:
+        if page_size < 1:
+            raise ValueError("page_size is 1 or more")
+        if version not in ("2.24", "2.27"):
+            raise ValueError("version is '2.24' or '2.27'")
         self.token = token
         self.block_seconds = block_seconds
         self.latency = latency
+        self.page_size = page_size
+        self.version: Version = version
+        self.price_per_message = price_per_message
+        self.starts_after = starts_after
+        self.sends_for = sends_for
+        self.stops_after = stops_after
+        self.groups: dict[int, int] = {}
+        """How many recipients each group has, by its id; other groups have none."""
+        self.funds: Decimal | None = None
+        """What one created bulk may cost (else 402); ``None``: anything."""
+        self.not_activated = False
+        """Whether the account is not activated: 403 for the right token."""
         self.requests: list[ReceivedRequest] = []
         """All requests that arrived, in order."""
         self.in_flight = 0
         """Requests that are being answered now."""
         self.most_in_flight = 0
         """The most requests that were being answered at once."""
-        self._bulks = Bulks()
+        self._clock = Clock()
+        self._bulks = Bulks(self._clock, self)
+        self._operations = Operations(self, self._bulks)
         self._script = Script()
         self._rule: Callable[[ReceivedRequest], Fault | None] | None = None
         self._wrong: deque[float] = deque()
         self._blocked_until = float("-inf")
         self._port = port
         self._url = ""
-        self._clock: Callable[[], float] = lambda: 0.0
         self._runner: web.ServerRunner | None = None
 
     # --- for the test
@@ -100,6 +139,11 @@ class FakeLox24:
     def bulks(self) -> Bulks:
         """The bulks as they are now, by id (``UUID`` or string)."""
         return self._bulks
+
+    @property
+    def now(self) -> datetime:
+        """The date and time by the gateway's clock, which goes with its loop's time."""
+        return self._clock.date()
 
     def add_bulk(self, status: int = BulkStatus.NEW, **fields: Any) -> Bulk:
         """Put a bulk into the postbox.
@@ -171,16 +215,16 @@ class FakeLox24:
 
     def block_ip(self, seconds: float | None = None) -> None:
         """Block all clients now, as after too many wrong tokens."""
-        self._blocked_until = self._clock() + (self.block_seconds if seconds is None else seconds)
+        seconds = self.block_seconds if seconds is None else seconds
+        self._blocked_until = self._clock.seconds() + seconds
 
     # --- life
 
     async def start(self) -> Self:
         """Begin to listen."""
-        self._clock = asyncio.get_running_loop().time
-        self._runner = web.ServerRunner(
-            web.Server(self._handle, access_log=None), shutdown_timeout=0.1
-        )
+        self._clock.start()
+        server = web.Server(self._handle, request_factory=new_request, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         host, port = self._runner.addresses[0][:2]
@@ -193,6 +237,7 @@ class FakeLox24:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+            self._clock.stop()
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -211,43 +256,46 @@ class FakeLox24:
             self.in_flight -= 1
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        headers, body = Headers(request.headers), await request.read()
-        received = ReceivedRequest(request.method, request.path_qs, headers, body, self._clock())
+        headers, body, now = Headers(request.headers), await request.read(), self._clock.seconds()
+        received = ReceivedRequest(request.method, request.path_qs, headers, body, now)
         self.requests.append(received)
         fault = self._script.next_for(request.method, request.path)
         if fault is None and self._rule is not None:
             fault = self._rule(received)
-        answer = self._answer(request) if fault is None or fault.executes else _Answer(200, {})
+        json_ld = "application/json" not in request.headers.get("Accept", "")
+        call = Call(
+            method=request.method,
+            path=request.path,
+            pairs=tuple(request.query.items()),
+            content_type=request.content_type,
+            body=body,
+            ip=request.remote,
+            json_ld=json_ld,
+        )
+        executes = fault is None or fault.executes
+        answer = self._answer(call, headers) if executes else Answer(200, {})
         delay = self.latency + (fault.delay if fault else 0.0)
         if delay:
             await asyncio.sleep(delay)
-        response = self._response(answer, request, fault)
+        response = respond(answer, fault, json_ld=json_ld)
         if fault is not None and fault.drop is not None:
             if fault.drop == "within":
-                await _send_half(request, response)
+                await send_half(request, response)
             if request.transport is not None:
                 request.transport.abort()
         return response
 
-    def _answer(self, request: web.BaseRequest) -> _Answer:
+    def _answer(self, call: Call, headers: Headers) -> Answer:
         """Carry a request out: the rules of the documentation, in its order."""
-        now = self._clock()
+        now = self._clock.seconds()
         if now < self._blocked_until:
-            return _problem(429, "Your IP is temporarily blocked")
-        if request.headers.get("X-LOX24-AUTH-TOKEN") != self.token:
+            return problem(429, "Your IP is temporarily blocked")
+        if headers.get("X-LOX24-AUTH-TOKEN") != self.token:
             self._count_wrong(now)
-            return _problem(401, "Client ID or API key is not active or invalid")
-        route = _ROUTES.fullmatch(request.path)
-        if route is None or UUID(route[1]) not in self._bulks:
-            return _problem(404, "Resource not found")
-        bulk, operation = self._bulks[route[1]], route[2]
-        if request.method != _METHODS[operation]:
-            return _problem(405, "Method not allowed")
-        if operation == "cancel":
-            if not bulk.is_cancelable:
-                return _problem(422, "The bulk can not be cancelled in its status")
-            bulk = self._bulks.set_status(bulk.uuid, BulkStatus.CANCELED)
-        return _Answer(200, summary(bulk, json_ld=_wants_json_ld(request)))
+            return problem(401, "Client ID or API key is not active or invalid")
+        if self.not_activated:
+            return problem(403, "The account is not activated")
+        return self._operations.answer(call)
 
     def _count_wrong(self, now: float) -> None:
         while self._wrong and self._wrong[0] <= now - _WINDOW:
@@ -255,54 +303,3 @@ class FakeLox24:
         self._wrong.append(now)
         if len(self._wrong) > _WRONG_ALLOWED:
             self._blocked_until = now + self.block_seconds
-
-    def _response(
-        self, answer: _Answer, request: web.BaseRequest, fault: Fault | None
-    ) -> web.Response:
-        headers = {"X-LOX24-REQUEST-ID": uuid4().hex}
-        status, body = answer.status, None
-        if fault is not None:
-            headers |= fault.headers
-            if fault.status is not None:
-                status = fault.status
-                answer = _problem(status, "Scripted fault")
-            body = fault.body.encode() if isinstance(fault.body, str) else fault.body
-        content = dict(answer.content)
-        kind = "application/json"
-        if _wants_json_ld(request):
-            kind = "application/ld+json"
-            content = _json_ld_problem(content) if status >= 400 else content
-        headers.setdefault("Content-Type", f"{kind}; charset=utf-8")
-        if body is None:
-            body = json.dumps(content).encode()
-        return web.Response(status=status, body=body, headers=headers)
-
-
-async def _send_half(request: web.BaseRequest, response: web.Response) -> None:
-    body = bytes(response.body) if isinstance(response.body, bytes) else b""
-    half = web.StreamResponse(status=response.status, headers=response.headers)
-    half.content_length = len(body)
-    await half.prepare(request)
-    await half.write(body[: len(body) // 2])
-
-
-def _wants_json_ld(request: web.BaseRequest) -> bool:
-    return "application/json" not in request.headers.get("Accept", "")
-
-
-def _problem(status: int, detail: str) -> _Answer:
-    phrase = HTTPStatus(status).phrase if status in _KNOWN else "Unknown"
-    kind = "https://tools.ietf.org/html/rfc2616#section-10"
-    return _Answer(status, {"type": kind, "title": phrase, "detail": detail})
-
-
-def _json_ld_problem(plain: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "@context": "/contexts/Error",
-        "@type": "hydra:Error",
-        "hydra:title": plain["title"],
-        "hydra:description": plain["detail"],
-    }
-
-
-_KNOWN: Final = frozenset(HTTPStatus)

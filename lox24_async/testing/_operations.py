@@ -1,0 +1,143 @@
+"""The operations of the Bulk resource: which request means which, and what it answers."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from attrs import frozen
+
+from lox24_async import Bulk, BulkStatus
+
+from ._answers import Answer, invalid, problem
+from ._bulks import Bulks
+from ._drafts import NotAnObjectError, fields_of, flaws_of, read_body
+from ._forms import Version, full, linked, summary
+from ._list import list_bulks
+
+_ID: Final = r"/bulks/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+
+
+class Settings(Protocol):
+    """What the test has chosen."""
+
+    page_size: int
+    version: Version
+    price_per_message: Decimal | None
+    groups: dict[int, int]
+    funds: Decimal | None
+
+
+@frozen(kw_only=True)
+class Call:
+    """One request, as the operations see it."""
+
+    method: str
+    path: str
+    pairs: Sequence[tuple[str, str]]
+    content_type: str
+    body: bytes
+    ip: str | None
+    json_ld: bool
+
+
+class Operations:
+    """Carries requests out on a postbox."""
+
+    def __init__(self, settings: Settings, bulks: Bulks) -> None:
+        self._settings = settings
+        self._bulks = bulks
+        self._collection: Mapping[str, Mapping[str, Callable[[Call], Answer]]] = {
+            "/bulks": {"GET": self._list, "POST": self._create},
+            # The path of the dry run is not documented: that of /sms, by analogy.
+            "/bulks/dryrun": {"POST": self._simulate},
+        }
+        self._item: Mapping[str, Mapping[str, Callable[[Call, Bulk], Answer]]] = {
+            "": {"GET": self._read, "DELETE": self._delete},
+            "/status": {"GET": self._status},
+            "/cancel": {"PUT": self._cancel},
+        }
+
+    def answer(self, call: Call) -> Answer:
+        """Carry a request out."""
+        if call.path in self._collection:
+            methods = self._collection[call.path]
+            if call.method not in methods:
+                return _wrong_method(methods)
+            return methods[call.method](call)
+        found = re.match(_ID, call.path)
+        operations = None if found is None else self._item.get(call.path[found.end() :])
+        if found is None or operations is None:
+            return _not_found()
+        if call.method not in operations:
+            return _wrong_method(operations)
+        bulk = self._bulks.get(UUID(found[1]))
+        return _not_found() if bulk is None else operations[call.method](call, bulk)
+
+    def _list(self, call: Call) -> Answer:
+        return list_bulks(
+            self._bulks.all(),
+            call.pairs,
+            page_size=self._settings.page_size,
+            version=self._settings.version,
+            json_ld=call.json_ld,
+        )
+
+    def _create(self, call: Call) -> Answer:
+        bulk = self._drafted(call, is_dryrun=False)
+        if isinstance(bulk, Answer):
+            return bulk
+        funds = self._settings.funds
+        if funds is not None and bulk.price is not None and bulk.price > funds:
+            return problem(402, "Not enough funds on the account")
+        return _described(201, full(self._bulks.put(bulk)), call)
+
+    def _simulate(self, call: Call) -> Answer:
+        bulk = self._drafted(call, is_dryrun=True)
+        return bulk if isinstance(bulk, Answer) else _described(201, full(bulk), call)
+
+    def _drafted(self, call: Call, *, is_dryrun: bool) -> Bulk | Answer:
+        """Return the bulk that a request describes, or what is wrong with it."""
+        if call.content_type != "application/json":
+            return problem(415, "The content type of the body should be application/json")
+        try:
+            draft = read_body(call.body)
+        except NotAnObjectError as error:
+            return problem(400, str(error))
+        if flaws := flaws_of(draft):
+            return invalid(flaws)
+        fields = fields_of(draft)
+        count = len(fields["phones"] or ())
+        count += sum(self._settings.groups.get(group, 0) for group in fields["msg_groups"] or ())
+        each = self._settings.price_per_message
+        price = None if each is None else count * each
+        fields |= {"msg_total_count": count, "price": price, "ip": call.ip, "is_dryrun": is_dryrun}
+        return self._bulks.make(BulkStatus.NEW, **fields)
+
+    def _read(self, call: Call, bulk: Bulk) -> Answer:
+        return _described(200, full(bulk), call)
+
+    def _status(self, call: Call, bulk: Bulk) -> Answer:
+        return _described(200, summary(bulk, self._settings.version), call)
+
+    def _cancel(self, call: Call, bulk: Bulk) -> Answer:
+        if not bulk.is_cancelable:  # the status of this refusal is not documented
+            return problem(422, "The bulk can not be cancelled in its status")
+        return self._status(call, self._bulks.cancel(bulk.uuid))
+
+    def _delete(self, _: Call, bulk: Bulk) -> Answer:
+        self._bulks.remove(bulk.uuid)  # no rule is documented about its status
+        return Answer(204, None)
+
+
+def _described(status: int, plain: dict[str, Any], call: Call) -> Answer:
+    return Answer(status, linked(plain) if call.json_ld else plain)
+
+
+def _not_found() -> Answer:
+    return problem(404, "Resource not found")
+
+
+def _wrong_method(methods: Mapping[str, object]) -> Answer:
+    return problem(405, "Method not allowed", {"Allow": ", ".join(methods)})
