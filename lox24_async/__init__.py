@@ -4,6 +4,7 @@ from ._converter import make_converter
 from ._retry import RetryPolicy
 from .batch import CancelFailedError, CancelOutcome, CancelReport, CancelState
 from .client import Lox24Client
+from .drafts import BulkDraft
 from .errors import (
     AccountNotActivatedError,
     APIStatusError,
@@ -27,7 +28,10 @@ from .errors import (
     UnprocessableError,
     Violation,
 )
+from .matching import MatchReport
 from .models import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
+from .pages import BulkPage
+from .queries import BulkFilter, BulkOrder
 
 __all__ = [
     "APIStatusError",
@@ -35,6 +39,10 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "Bulk",
+    "BulkDraft",
+    "BulkFilter",
+    "BulkOrder",
+    "BulkPage",
     "BulkStatus",
     "CancelFailedError",
     "CancelOutcome",
@@ -51,6 +59,7 @@ __all__ = [
     "JsonLdBulk",
     "Lox24Client",
     "Lox24Error",
+    "MatchReport",
     "NotCancelableError",
     "NotFoundError",
     "RequestTimeoutError",

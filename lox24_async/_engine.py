@@ -8,34 +8,32 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Final, TypeVar
 
-from attrs import frozen
-
 from ._call import Call
 from ._config import Secret, origin_of
 from ._facts import PROCESS_CLOCK, facts_for
 from ._guard import Guard
+from ._requests import Request
 from ._retry import Retrier, RetryPolicy
 from ._session import SessionManager
 from ._waiting import Slots, WaitingRoom
-from ._wire import Request, read_bulk, read_request_id
+from ._wire import read_reply, read_request_id
 from .errors import TransportError
-from .models import Bulk
 
 log = logging.getLogger("lox24_async")
 
-BulkT = TypeVar("BulkT", bound=Bulk)
+R = TypeVar("R")
 
 _GRACE: Final = 5.0  # seconds that requests in flight get when the client is closed
 _LEASE_MARGIN: Final = 5.0  # seconds that a probe may take beyond its attempt's time
 
 
-@frozen
 class _Home:
     """Where a client lives once it was used."""
 
-    loop: asyncio.AbstractEventLoop
-    process: int
-    retrier: Retrier
+    def __init__(self, loop: asyncio.AbstractEventLoop, retrier: Retrier) -> None:
+        self.loop = loop
+        self.process = os.getpid()
+        self.retrier = retrier
 
 
 class Engine:
@@ -82,20 +80,18 @@ class Engine:
         """
         self._room.check()
 
-    def begin(self, bulk_id: str, timeout: float | None) -> Call:
-        """Begin a call here and now.
+    def deadline(self, timeout: float | None) -> float | None:
+        """Return when a call that begins now has to end, in the loop's time.
+
+        Args:
+            timeout: Seconds that the call has.
 
         Raises:
-            ClientClosedError: the client was closed.
             RuntimeError: no loop runs, or the client lives in another loop or process.
         """
-        home = self._settle_in()
-        self._room.check()
-        return Call(bulk_id, None if timeout is None else home.loop.time() + timeout)
+        return None if timeout is None else self._settle_in().loop.time() + timeout
 
-    def perform(
-        self, request: Request[BulkT], call: Call, most: int | None = None
-    ) -> Awaitable[BulkT]:
+    def perform(self, request: Request[R], call: Call, most: int | None = None) -> Awaitable[R]:
         """Carry a request out.
 
         Args:
@@ -104,22 +100,38 @@ class Engine:
             most: Another bound on attempts than the policy's.
 
         Raises:
-            Lox24Error: what went wrong in the end.
+            RuntimeError: no loop runs, or the client lives in another loop or process.
+            Lox24Error: what went wrong in the end; ``ClientClosedError`` at once.
         """
         retrier = self._settle_in().retrier
+        self._room.check()
         # Handed on, not awaited here: a frame less for each of thousands that wait.
         return retrier.run(partial(self._attempt, request), call, max_attempts=most)
 
-    async def _attempt(self, request: Request[BulkT], seconds: float) -> BulkT:
+    async def _attempt(self, request: Request[R], seconds: float) -> R:
         reply = await self._session.send(request, seconds)
         if log.isEnabledFor(logging.DEBUG):
             request_id = read_request_id(reply, self._token.redact)
             log.debug("%s: %d, request id %s", request, reply.status, request_id)
         try:
-            return read_bulk(request, reply, self._base_url, self._token.redact)
+            return read_reply(request, reply, self._base_url, self._token.redact)
         except TransportError:  # the answer was another request's
             self._session.drop_connections()
             raise
+
+    async def sleep(self, seconds: float, deadline: float | None) -> bool:
+        """Wait, at the most until a call's deadline.
+
+        Returns:
+            Whether there is time left.
+
+        Raises:
+            ClientClosedError: the client was closed meanwhile.
+        """
+        until = asyncio.get_running_loop().time() + seconds
+        late = deadline is not None and until >= deadline
+        await self._room.sleep(deadline if deadline is not None and late else until)
+        return not late
 
     async def close(self) -> None:
         """Send home who waits, give requests in flight a grace time, close the sessions."""
@@ -134,11 +146,11 @@ class Engine:
 
     def _settle_in(self) -> _Home:
         """Come to live in the running loop, or check that we do."""
-        loop, process = asyncio.get_running_loop(), os.getpid()
+        loop = asyncio.get_running_loop()
         home = self._home
         if home is None:
-            home = self._home = _Home(loop, process, self._make_retrier(loop))
-        elif home.process != process:
+            home = self._home = _Home(loop, self._make_retrier(loop))
+        elif home.process != os.getpid():
             raise RuntimeError("this client belongs to the parent process; make one after the fork")
         elif home.loop is not loop:
             raise RuntimeError(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from attrs import define, frozen
+from attrs import frozen
 
 from .errors import APIStatusError, IPBlockedError, Lox24Error
 
@@ -39,16 +39,18 @@ class Pacing:
         return self.random() * min(self.max_delay, self.initial_delay * 2.0 ** min(failures, 60))
 
 
-@define(eq=False)
 class Ticket:
     """One call's place before the guard."""
 
-    wake: Callable[[], None] | None = None
-    """Set while the call waits: tells it to ask again."""
-    origin_epoch: int = -1
-    token_epoch: int = -1
-    tries: int = 0
-    """How many of its requests were answered, or lost: who has fewer goes first."""
+    __slots__ = ("origin_epoch", "token_epoch", "tries", "wake")
+
+    def __init__(self) -> None:
+        self.wake: Callable[[], None] | None = None
+        """Set while the call waits: tells it to ask again."""
+        self.origin_epoch = -1
+        self.token_epoch = -1
+        self.tries = 0
+        """How many of its requests were answered, or lost: who has fewer goes first."""
 
 
 class Line:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END: Final = object()
-_BREATH: Final = 100  # items after which a worker lets others run, even if it never waits
+_BREATH: Final = 1  # items after which a worker lets others run, even if it never waits
 
 
 class _Workshop(Generic[T, R]):
@@ -64,7 +64,6 @@ class _Workshop(Generic[T, R]):
         _wake(self._consumer)
 
     async def _run(self, items: Iterator[T] | AsyncIterator[T]) -> None:
-        done = 0
         try:
             while not self.stopped:
                 if isinstance(items, AsyncIterator):
@@ -76,10 +75,12 @@ class _Workshop(Generic[T, R]):
                 result = await self.work(cast("T", item))
                 if result is not None:
                     self.deliver(result)
-                done += 1
                 if len(self.ready) >= self.ahead:
                     await self._wait_for_space()
-                elif not done % _BREATH:
+                else:
+                    # First all answers of this round, then all new requests: to take turns
+                    # between the two costs 10 µs an item more (the processor's caches), and
+                    # a worker that never waits must let others run anyway.
                     await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001  the consumer raises it
             self.stopped = True

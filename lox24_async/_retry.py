@@ -145,9 +145,12 @@ class Retrier:
             while True:
                 if not self._admit_at_once(ticket, call):
                     await self._admit(ticket, call)
+                seconds = self._attempt_timeout
+                if call.deadline is not None:
+                    seconds = min(seconds, call.deadline - self._clock())
                 call.in_flight = True
                 try:
-                    result = await attempt(self._seconds(call))
+                    result = await attempt(seconds)
                 except Lox24Error as error:
                     call.last, call.in_flight = error, False
                 else:
@@ -163,15 +166,16 @@ class Retrier:
                 pause = self._judge(ticket, call, call.last)
                 if not (self._policy.wait_out_block and isinstance(call.last, IPBlockedError)):
                     used += 1
-                if used >= most or not is_retried(call.last):
+                if used >= most or not (is_retried(call.last) and call.allows_repeat(call.last)):
                     raise self._final(call, call.last)
                 await self._back_off(call, call.last, pause, used, most)
-        except ClientClosedError as closed:
-            call.stamp(closed)
+        except BaseException as error:
+            self._guard.leave(ticket, self._clock())
+            if isinstance(error, ClientClosedError):
+                call.stamp(error)
             raise
         finally:
             call.last = None  # an error within reach of its own traceback would be a cycle
-            self._guard.leave(ticket, self._clock())
 
     def _admit_at_once(self, ticket: Ticket, call: Call) -> bool:
         """Whether there is a slot and the guard's leave without any waiting."""
@@ -228,11 +232,6 @@ class Retrier:
         # A loop may fire a timer a tick early; who was then sent back to wait would spin.
         return self._clock() + _TICK
 
-    def _seconds(self, call: Call) -> float:
-        if call.deadline is None:
-            return self._attempt_timeout
-        return min(self._attempt_timeout, call.deadline - self._clock())
-
     def _judge(self, ticket: Ticket, call: Call, error: Lox24Error) -> float | None:
         self._count(call, error)
         return self._guard.settle(ticket, error, self._clock())
@@ -265,8 +264,8 @@ class Retrier:
         if now + delay > call.limit(now, self._policy.max_wait):
             raise self._refusal(call, now) if pause is not None else self._final(call, error)
         log.warning(
-            "bulk %s: %s; attempt %d of %d in %.1f s",
-            call.bulk_id,
+            "%s: %s; attempt %d of %d in %.1f s",
+            call,
             error.message,
             used + 1,
             most,

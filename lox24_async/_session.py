@@ -7,6 +7,7 @@ failure of the HTTP library into a typed error without an object of that library
 import asyncio
 from contextvars import ContextVar
 from http import HTTPStatus
+from io import BytesIO
 from ssl import SSLContext
 from typing import Any, Final
 
@@ -14,8 +15,9 @@ import aiohttp
 from yarl import URL
 
 from ._config import Secret, check_kind
+from ._requests import Request
 from ._watch import Watch
-from ._wire import Reply, Request
+from ._wire import Reply
 from .errors import (
     ClientClosedError,
     ConfigurationError,
@@ -25,8 +27,6 @@ from .errors import (
     TransportError,
 )
 
-BODY_LIMIT: Final = 1 << 20
-"""Bytes of a reply's body that are read; a longer one is cut off with its connection."""
 KEPT_OF_CUT: Final = 1 << 16
 """Bytes that are kept of a body that was cut: enough to show what came."""
 CONNECT_TIMEOUT: Final = 5.0
@@ -177,10 +177,36 @@ class SessionManager:
         """
         pool = self._enter_pool()
         progress = _Progress()
+        _progress.set(progress)
         failure: Lox24Error
+        response: aiohttp.ClientResponse | None = None
         span = self._watch.begin(seconds)
         try:
-            reply = await self._exchange(pool.session, request, progress)
+            response = await pool.session.request(
+                request.method,
+                self._base.with_path(self._prefix + request.path, encoded=True),
+                headers={
+                    "Accept": request.accept,
+                    "Accept-Encoding": "identity",  # a small compressed body may be a huge one
+                    "User-Agent": _USER_AGENT,
+                    "X-LOX24-AUTH-TOKEN": self._token.reveal(),
+                    **(self._more_headers if request.body is None else self._json_headers()),
+                },
+                data=None if request.body is None else BytesIO(request.body),
+                allow_redirects=False,
+                raise_for_status=False,
+                auto_decompress=False,
+                timeout=_TIMEOUT,
+                proxy=self._proxy,
+                ssl=self._ssl,
+                **self._options,
+            )
+            content = response.content
+            if content.is_eof():  # most often all of it came at once
+                body, whole = content.read_nowait(), True
+            else:
+                body, whole = await _read(response, request.limit)
+            reply = Reply(response.status, response.headers, body, whole)
             if reply.status == HTTPStatus.REQUEST_TIMEOUT:
                 self._retire(pool)  # said to an idle line, before our request: out of step
             return reply
@@ -194,6 +220,9 @@ class SessionManager:
             if failure.attempts and not isinstance(failure, RequestTimeoutError):
                 self._retire(pool)  # its other idle connections may be as stale
         finally:
+            if response is not None:
+                response.release()  # closes the connection if something is left in it
+                response = None
             self._watch.end(span)
             self._leave_pool(pool)
         failure.bulk_id = request.bulk_id
@@ -203,30 +232,8 @@ class SessionManager:
         finally:
             del failure
 
-    async def _exchange(
-        self, session: aiohttp.ClientSession, request: Request[Any], progress: _Progress
-    ) -> Reply:
-        _progress.set(progress)
-        async with session.request(
-            request.method,
-            self._base.with_path(self._prefix + request.path, encoded=True),
-            headers={
-                "Accept": request.accept,
-                "Accept-Encoding": "identity",  # a small compressed body may be a huge one
-                "User-Agent": _USER_AGENT,
-                "X-LOX24-AUTH-TOKEN": self._token.reveal(),
-                **self._more_headers,
-            },
-            allow_redirects=False,
-            raise_for_status=False,
-            auto_decompress=False,
-            timeout=_TIMEOUT,
-            proxy=self._proxy,
-            ssl=self._ssl,
-            **self._options,
-        ) as response:
-            body, whole = await _read(response)
-            return Reply(response.status, response.headers, body, whole)
+    def _json_headers(self) -> dict[str, str]:
+        return {"Content-Type": "application/json", **self._more_headers}
 
     # --- the pool
 
@@ -289,7 +296,7 @@ def _new_session() -> aiohttp.ClientSession:
     )
 
 
-async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
     """Return the body, and whether that is all of it."""
     body = await response.content.readany()
     if response.content.at_eof():
@@ -297,7 +304,7 @@ async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
     parts = bytearray(body)
     while part := await response.content.readany():
         parts += part
-        if len(parts) > BODY_LIMIT:
+        if len(parts) > limit:
             response.close()
             return bytes(parts[:KEPT_OF_CUT]), False
     return bytes(parts), True

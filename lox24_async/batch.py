@@ -1,6 +1,5 @@
 """Many bulks: one outcome for each distinct id, whatever happens on the way."""
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from enum import StrEnum
@@ -11,7 +10,7 @@ from attrs import evolve, frozen
 
 from ._call import Call
 from ._fanout import Fanout
-from ._wire import check_bulk_id
+from ._ids import check_bulk_id
 from .errors import InvalidBulkIdError, Lox24Error, NotCancelableError, NotFoundError
 from .models import Bulk
 
@@ -138,21 +137,27 @@ class Batch(ABC):
         ids: An iterable or async iterable of any length.
         report: Filled as results arrive.
         width: How many at a time.
-        timeout: Seconds for all of it, from the first call on.
+        begin: Begins it, with the first id; returns the deadline.
 
     Raises:
         TypeError: ``ids`` is one id.
     """
 
     def __init__(
-        self, ids: Ids, *, report: CancelReport | None, width: int, timeout: float | None
+        self,
+        ids: Ids,
+        *,
+        report: CancelReport | None,
+        width: int,
+        begin: Callable[[], float | None],
     ) -> None:
         if isinstance(ids, str | bytes | UUID):
             raise TypeError("ids must be an iterable of bulk ids, not one id")
         self._ids = ids
         self._report = report
         self._width = width
-        self._timeout = timeout
+        self._begin = begin
+        self._begun = False
         self._deadline: float | None = None
         self._seen: set[int | str] = set()
 
@@ -179,8 +184,8 @@ class Batch(ABC):
 
     async def _one(self, value: UUID | str) -> CancelOutcome | None:
         """Do one value of the source; ``None``: the id was there before."""
-        if self._timeout is not None and self._deadline is None:
-            self._deadline = asyncio.get_running_loop().time() + self._timeout
+        if not self._begun:
+            self._begun, self._deadline = True, self._begin()
         try:
             bulk_id = check_bulk_id(value)
         except InvalidBulkIdError as error:

@@ -67,6 +67,8 @@ class Lox24Error(Exception):
     """
 
     summary: ClassVar[str] = ""
+    doubt: str = "the bulk may have been cancelled"
+    """What may have happened, said when ``outcome_unknown``."""
 
     def __init__(
         self,
@@ -85,7 +87,7 @@ class Lox24Error(Exception):
     def __str__(self) -> str:
         said = ": ".join(part for part in (self.summary, self.message) if part).rstrip(".")
         if self.outcome_unknown:
-            said += "; the bulk may have been cancelled"
+            said += f"; {self.doubt}"
         facts = ", ".join(self._facts())
         return f"{said} [{facts}]" if facts else said
 

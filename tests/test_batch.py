@@ -148,7 +148,7 @@ async def test_source_that_fails(client: Lox24Client, fake_lox24: FakeLox24) -> 
 
 async def test_bounded_width(fake_lox24: FakeLox24) -> None:
     """Never more than max_concurrency requests at once, over all calls of the client."""
-    fake_lox24.latency = 0.002
+    fake_lox24.latency = 0.02
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, max_concurrency=4) as client:
         await asyncio.gather(
             client.cancel_bulks(add(fake_lox24, 30)),

@@ -41,17 +41,9 @@ from lox24_async import (
     Violation,
 )
 from lox24_async._config import Secret
-from lox24_async._wire import (
-    Reply,
-    Request,
-    _printable,
-    cancel_request,
-    check_bulk_id,
-    check_form,
-    read_bulk,
-    read_retry_after,
-    status_request,
-)
+from lox24_async._ids import check_bulk_id, printable
+from lox24_async._requests import Request, cancel_request, check_form, status_request
+from lox24_async._wire import Reply, read_reply, read_retry_after
 
 ID = "da0fa78c-4699-11ea-a637-96000028b339"
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -82,14 +74,14 @@ def refused(
 ) -> APIStatusError:
     """Read a reply that must be a refusal."""
     with pytest.raises(APIStatusError) as caught:
-        read_bulk(request, answer, BASE, Secret(token).redact)
+        read_reply(request, answer, BASE, Secret(token).redact)
     return caught.value
 
 
 def undecoded(answer: Reply, request: Request[Any] = CANCEL) -> ResponseDecodeError:
     """Read a reply that must be no bulk."""
     with pytest.raises(ResponseDecodeError) as caught:
-        read_bulk(request, answer, BASE, Secret(CANARY).redact)
+        read_reply(request, answer, BASE, Secret(CANARY).redact)
     return caught.value
 
 
@@ -245,7 +237,7 @@ def test_every_uuid_is_an_id(value: UUID) -> None:
 def test_a_success_is_the_bulk(form: type[Bulk], status: int) -> None:
     """A success with a bulk in it is that bulk, in the form that was asked for."""
     answer = reply(status, good(price=5, new=1))
-    bulk = read_bulk(cancel_request(ID, form), answer, BASE, Secret(CANARY).redact)
+    bulk = read_reply(cancel_request(ID, form), answer, BASE, Secret(CANARY).redact)
     assert form is type(bulk)
     assert bulk.is_canceled
     assert {"new": 1} == bulk.extra
@@ -255,14 +247,14 @@ def test_a_success_is_the_bulk(form: type[Bulk], status: int) -> None:
 @pytest.mark.parametrize("status", [0, 5, 10, 20, 201, 999])
 def test_case_16_another_status_is_returned_as_it_is(request_: Request[Bulk], status: int) -> None:
     """Whatever the bulk's status, a success is returned."""
-    bulk = read_bulk(request_, reply(200, good(status_code=status)), BASE, str)
+    bulk = read_reply(request_, reply(200, good(status_code=status)), BASE, str)
     assert status == bulk.status_code
     assert not bulk.is_canceled
 
 
 def test_an_id_in_upper_case_is_the_same_id() -> None:
     """An answer that spells the id in upper case is for our bulk."""
-    bulk = read_bulk(CANCEL, reply(200, good(uuid=ID.upper())), BASE, str)
+    bulk = read_reply(CANCEL, reply(200, good(uuid=ID.upper())), BASE, str)
     assert UUID(ID) == bulk.uuid
 
 
@@ -270,7 +262,7 @@ def test_an_id_in_upper_case_is_the_same_id() -> None:
 def test_case_17_an_answer_for_another_bulk_is_no_answer(request_: Request[Bulk]) -> None:
     """The connection is out of step: no success, and after a PUT a doubt."""
     with pytest.raises(TransportError) as caught:
-        read_bulk(request_, reply(200, good(uuid=OTHER)), BASE, str)
+        read_reply(request_, reply(200, good(uuid=OTHER)), BASE, str)
     error = caught.value
     assert (ID, 1, request_.changes) == (error.bulk_id, error.attempts, error.outcome_unknown)
     assert OTHER in str(error)
@@ -278,7 +270,7 @@ def test_case_17_an_answer_for_another_bulk_is_no_answer(request_: Request[Bulk]
 
 def test_case_25_an_odd_field_costs_only_itself() -> None:
     """The fact of the cancel stays, whatever else is odd, new or missing."""
-    bulk = read_bulk(CANCEL, reply(200, good(created_at=ID, phones=5, brand_new={})), BASE, str)
+    bulk = read_reply(CANCEL, reply(200, good(created_at=ID, phones=5, brand_new={})), BASE, str)
     assert bulk.is_canceled
     assert (None, None, None) == (bulk.created_at, bulk.phones, bulk.price)
     assert {"created_at": ID, "phones": 5, "brand_new": {}} == bulk.extra
@@ -381,7 +373,7 @@ def test_case_24_no_content_is_no_bulk(request_: Request[Bulk]) -> None:
 )
 def test_case_24_valid_json_is_a_bulk(body: bytes) -> None:
     """What RFC 8259 allows is read, with a BOM or without."""
-    assert read_bulk(CANCEL, reply(200, body), BASE, str).is_canceled
+    assert read_reply(CANCEL, reply(200, body), BASE, str).is_canceled
 
 
 # --- a refusal
@@ -608,7 +600,7 @@ def test_any_answer_is_a_typed_error_fit_to_print(
 ) -> None:
     """No answer raises anything but our errors; what they say is one printable line."""
     with pytest.raises(Lox24Error) as caught:
-        read_bulk(CANCEL if changes else LOOK, Reply(status, Headers(headers), body), BASE, str)
+        read_reply(CANCEL if changes else LOOK, Reply(status, Headers(headers), body), BASE, str)
     error = caught.value
     assert str(error).isprintable()
     assert repr(error).isprintable()
@@ -626,7 +618,7 @@ def test_any_answer_is_a_typed_error_fit_to_print(
 @given(text=st.text() | printable_ish, limit=st.integers(1, 50))
 def test_foreign_text_is_made_fit_to_print(text: str, limit: int) -> None:
     """One line, printable, cut; what was harmless is as it was."""
-    shown = _printable(text, limit)
+    shown = printable(text, limit)
     assert shown.isprintable()
     assert len(shown.splitlines()) <= 1
     assert len(shown) <= 10 * limit + 1  # the longest escape of one character, and the ellipsis
@@ -897,7 +889,7 @@ def test_case_32_a_server_that_echoes_the_token_tells_nobody(
         "Retry-After": token,
     }
     with pytest.raises(Lox24Error) as caught:
-        read_bulk(CANCEL, reply(status, echo(token), headers), BASE, Secret(token).redact)
+        read_reply(CANCEL, reply(status, echo(token), headers), BASE, Secret(token).redact)
     shown = held(caught.value) + caplog.text
     for form in (token, key, php_json(key), json.dumps(key)[1:-1], repr(key)[1:-1]):
         assert form not in shown
@@ -930,7 +922,7 @@ def test_case_32_the_warning_of_an_odd_field_does_not_quote_it(
     """A server may echo the token into a field: neither the log nor ``repr`` shows it."""
     caplog.set_level(logging.DEBUG)
     answer = reply(200, good(created_at=CANARY, price=CANARY, new=CANARY, text=CANARY))
-    bulk = read_bulk(CANCEL, answer, BASE, Secret(CANARY).redact)
+    bulk = read_reply(CANCEL, answer, BASE, Secret(CANARY).redact)
     assert bulk.is_canceled
     assert "created_at" in caplog.text
     assert KEY not in caplog.text
