@@ -1,37 +1,42 @@
 """The asyncio client for the Bulk API of the LOX24 SMS gateway."""
 
-from ._converter import make_converter
-from ._retry import RetryPolicy
-from .batch import CancelFailedError, CancelOutcome, CancelReport, CancelState
-from .client import Lox24Client
-from .drafts import BulkDraft
-from .errors import (
-    AccountNotActivatedError,
-    APIStatusError,
-    AuthenticationError,
-    BadRequestError,
-    ClientClosedError,
-    ConfigurationError,
-    ConflictError,
-    ConnectionFailedError,
-    Headers,
-    InsufficientFundsError,
-    InvalidBulkIdError,
-    IPBlockedError,
-    Lox24Error,
-    NotCancelableError,
-    NotFoundError,
-    RequestTimeoutError,
-    ResponseDecodeError,
-    ServerError,
-    TransportError,
-    UnprocessableError,
-    Violation,
-)
-from .matching import MatchReport
-from .models import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
-from .pages import BulkPage
-from .queries import BulkFilter, BulkOrder
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ._converter import make_converter
+    from ._guard import Pause
+    from ._retry import RetryPolicy
+    from .batch import CancelFailedError, CancelOutcome, CancelReport, CancelState
+    from .client import Lox24Client
+    from .drafts import BulkDraft
+    from .errors import (
+        AccountNotActivatedError,
+        APIStatusError,
+        AuthenticationError,
+        BadRequestError,
+        ClientClosedError,
+        ConfigurationError,
+        ConflictError,
+        ConnectionFailedError,
+        Headers,
+        InsufficientFundsError,
+        InvalidBulkIdError,
+        IPBlockedError,
+        Lox24Error,
+        NotCancelableError,
+        NotFoundError,
+        RequestTimeoutError,
+        ResponseDecodeError,
+        ServerError,
+        TransportError,
+        UnprocessableError,
+        Violation,
+    )
+    from .matching import MatchReport
+    from .models import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
+    from .pages import BulkPage
+    from .queries import BulkFilter, BulkOrder
 
 __all__ = [
     "APIStatusError",
@@ -62,6 +67,7 @@ __all__ = [
     "MatchReport",
     "NotCancelableError",
     "NotFoundError",
+    "Pause",
     "RequestTimeoutError",
     "ResponseDecodeError",
     "RetryPolicy",
@@ -75,3 +81,57 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    name: home
+    for home, names in {
+        "_converter": ("make_converter",),
+        "_guard": ("Pause",),
+        "_retry": ("RetryPolicy",),
+        "batch": ("CancelFailedError", "CancelOutcome", "CancelReport", "CancelState"),
+        "client": ("Lox24Client",),
+        "drafts": ("BulkDraft",),
+        "errors": (
+            "APIStatusError",
+            "AccountNotActivatedError",
+            "AuthenticationError",
+            "BadRequestError",
+            "ClientClosedError",
+            "ConfigurationError",
+            "ConflictError",
+            "ConnectionFailedError",
+            "Headers",
+            "IPBlockedError",
+            "InsufficientFundsError",
+            "InvalidBulkIdError",
+            "Lox24Error",
+            "NotCancelableError",
+            "NotFoundError",
+            "RequestTimeoutError",
+            "ResponseDecodeError",
+            "ServerError",
+            "TransportError",
+            "UnprocessableError",
+            "Violation",
+        ),
+        "matching": ("MatchReport",),
+        "models": ("Bulk", "BulkStatus", "JsonLdBulk", "ServiceCode", "VoiceLang"),
+        "pages": ("BulkPage",),
+        "queries": ("BulkFilter", "BulkOrder"),
+    }.items()
+    for name in names
+}
+
+
+def __getattr__(name: str) -> Any:
+    # On first use, so that the command line's help and pytest's start do not wait for aiohttp.
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
