@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from ._call import Call
 from ._config import Secret, origin_of
 from ._facts import PROCESS_CLOCK, facts_for
-from ._guard import Guard
+from ._guard import Guard, Pause
 from ._requests import Request
 from ._retry import Retrier, RetryPolicy
 from ._session import SessionManager
@@ -71,6 +71,11 @@ class Engine:
     def closed(self) -> bool:
         """Whether the client was closed."""
         return self._room.closed
+
+    @property
+    def pause(self) -> Pause | None:
+        """What holds all calls up now, if anything does."""
+        return None if self._home is None else self._home.retrier.pause()
 
     def check_open(self) -> None:
         """Refuse a closed client.

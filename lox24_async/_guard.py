@@ -36,6 +36,19 @@ _COURTESY: Final = 1.0  # the first in line has this long to take its turn
 
 
 @frozen
+class Pause:
+    """All calls are held up: something failed, and one probe will find out whether it is over.
+
+    Attributes:
+        seconds: Until the next probe may go; 0: it is under way.
+        cause: What a call would raise that cannot wait.
+    """
+
+    seconds: float
+    cause: Lox24Error
+
+
+@frozen
 class Hold:
     """Not now. Ask again at ``ask_at``; before ``ready_at`` nothing can be sent."""
 
@@ -153,6 +166,16 @@ class Guard:
                     blocked_until=_wall(careful),
                 )
             return RequestTimeoutError("not sent: the first request with this token is unanswered")
+
+    def pause(self, now: float) -> Pause | None:
+        """Return what holds all calls up now, if anything does."""
+        origin, token = self._origin, self._token
+        with origin.lock:
+            held = [gate for gate in (origin, token) if gate.shut and gate.epoch > 0]
+            if not held:
+                return None  # a token's first proof is no pause
+            seconds = max(gate.probe_at for gate in held) - now
+            return Pause(max(0.0, seconds), self.refusal(now))
 
     def _stand_in(self, cause: Lox24Error, now: float) -> Lox24Error:
         """Return a local error of the class of what shut the origin."""

@@ -17,7 +17,7 @@ from attrs import frozen
 from ._call import Call
 from ._config import check_number
 from ._facts import Pacing, Ticket
-from ._guard import Guard, Hold
+from ._guard import Guard, Hold, Pause
 from ._waiting import Slots, WaitingRoom, Wake, end
 from .errors import (
     APIStatusError,
@@ -176,6 +176,10 @@ class Retrier:
             raise
         finally:
             call.last = None  # an error within reach of its own traceback would be a cycle
+
+    def pause(self) -> Pause | None:
+        """Return what holds all calls up now, if anything does."""
+        return self._guard.pause(self._clock())
 
     def _admit_at_once(self, ticket: Ticket, call: Call) -> bool:
         """Whether there is a slot and the guard's leave without any waiting."""

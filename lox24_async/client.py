@@ -21,6 +21,7 @@ from ._config import (
     check_token,
 )
 from ._engine import Engine
+from ._guard import Pause
 from ._operations import FormT
 from ._postbox import Postbox
 from ._requests import check_form
@@ -107,6 +108,14 @@ class Lox24Client(Cancels[FormT], Postbox[FormT]):
             return f"<{type(self).__name__}>"
         state = "closed" if engine.closed else "open"
         return f"<{type(self).__name__} {self._base_url} {state}>"
+
+    @property
+    def pause(self) -> Pause | None:
+        """What holds all calls up now (a block, an outage, a refused token), if anything does.
+
+        For a countdown: calls wait, or raise, by themselves. ``None`` before the first use.
+        """
+        return self._engine.pause
 
     # --- life
 
