@@ -83,7 +83,7 @@ class CancelReport:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {state.value}" for state, n in self.counts.items() if n)
-        return f"<CancelReport: {counts or 'empty'}>"
+        return f"<{type(self).__name__}: {counts or 'empty'}>"
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_entries": {outcome.bulk_id: outcome for outcome in self.outcomes}}

@@ -41,7 +41,7 @@ def test_export(name: str) -> None:
 def test_no_such_name() -> None:
     """A name that is not there is an AttributeError, as usual."""
     with pytest.raises(AttributeError, match="no attribute 'cancel_all'"):
-        lox24_async.cancel_all  # type: ignore[attr-defined]  # noqa: B018
+        lox24_async.cancel_all  # noqa: B018
 
 
 @pytest.mark.parametrize(
