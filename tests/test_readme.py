@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from lox24_async import BulkStatus
 from lox24_async.testing import FakeLox24
 
 ROOT = Path(__file__).parent.parent
@@ -37,13 +38,14 @@ async def test_programs_run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Each whole program cancels its bulk on the local gateway."""
-    fake_lox24.add_bulk(uuid=UUID(ID))
+    """Each whole program finds its bulk on the local gateway, and stops it if it says so."""
+    fake_lox24.add_bulk(BulkStatus.IN_PROGRESS, uuid=UUID(ID), sender_id="Acme")
+    fake_lox24.starts_after = fake_lox24.sends_for = 0.0  # of those to come
     monkeypatch.setenv("LOX24_AUTH_TOKEN", fake_lox24.token)
     monkeypatch.setenv("LOX24_BASE_URL", fake_lox24.url)
     program = compile(code, "README.md", "exec")
     await asyncio.to_thread(exec, program, {"__name__": "__main__"})
-    assert fake_lox24.bulks[ID].is_canceled
+    assert ("cancel" in code) is fake_lox24.bulks[ID].is_canceled
     assert ID in capsys.readouterr().out
 
 
