@@ -57,7 +57,7 @@ async def _record(repeats: int) -> tuple[Guard, _Recorder, float]:
     guard = Guard(origin, token, lease=60.0, pacing=_PACING)
     room = WaitingRoom()
 
-    async def attempt(_: float) -> None:
+    async def attempt(_: object, __: float) -> None:
         pass
 
     def retrier(guard: Any) -> Retrier:
@@ -71,14 +71,14 @@ async def _record(repeats: int) -> tuple[Guard, _Recorder, float]:
             clock=loop.time,
         )
 
-    await retrier(guard).run(attempt, Call("the proof"))
+    await retrier(guard).run(attempt, None, Call("the proof"))
     recorder = _Recorder(guard)
-    await retrier(recorder).run(attempt, Call("as any other"))
+    await retrier(recorder).run(attempt, None, Call("as any other"))
     tried, times = retrier(guard), []
     for _ in range(repeats):
         start = time.perf_counter()
         for _ in range(_CALLS):
-            await tried.run(attempt, Call("timed"))
+            await tried.run(attempt, None, Call("timed"))
         times.append((time.perf_counter() - start) / _CALLS * 1e6)
     return guard, recorder, median(times)
 

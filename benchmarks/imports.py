@@ -1,4 +1,4 @@
-"""Imports: what ``from lox24_async import Lox24Client`` costs above the libraries that it stands on."""
+"""Imports: what our client costs above the libraries that it stands on."""
 
 from importlib.util import find_spec
 from statistics import median

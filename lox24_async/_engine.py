@@ -5,7 +5,6 @@ import logging
 import os
 import time
 from collections.abc import Awaitable
-from functools import partial
 from typing import Final, TypeVar
 
 from ._call import Call
@@ -111,7 +110,7 @@ class Engine:
         retrier = self._settle_in().retrier
         self._room.check()
         # Handed on, not awaited here: a frame less for each of thousands that wait.
-        return retrier.run(partial(self._attempt, request), call, max_attempts=most)
+        return retrier.run(self._attempt, request, call, max_attempts=most)
 
     async def _attempt(self, request: Request[R], seconds: float) -> R:
         reply = await self._session.send(request, seconds)

@@ -93,16 +93,15 @@ class Request(ABC, Generic[R]):
 class BulkRequest(Request[BulkT]):
     """Its answer is a bulk: if it is about one, that one."""
 
-    __slots__ = ("_structure",)
+    __slots__ = ("_form",)
 
     def __init__(self, method: str, path: str, form: type[BulkT], **options: Any) -> None:
         super().__init__(method, path, _ACCEPT[form], **options)
-        self._structure = _STRUCTURE[form], form
+        self._form = form
 
     def read(self, raw: Any) -> BulkT:
         """Return the bulk."""
-        structure, form = self._structure
-        bulk: BulkT = structure(raw, form)
+        bulk: BulkT = _STRUCTURE[self._form](raw, self._form)
         if self.bulk_id is not None and raw["uuid"].lower() != self.bulk_id:
             raise WrongBulkError(str(bulk.uuid))
         return bulk

@@ -8,8 +8,6 @@ import asyncio
 import logging
 import random as random_module
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from functools import partial
 from typing import Final, TypeVar
 
 from attrs import frozen
@@ -18,7 +16,7 @@ from ._call import Call
 from ._config import check_number
 from ._facts import Pacing, Ticket
 from ._guard import Guard, Hold, Pause
-from ._waiting import Slots, WaitingRoom, Wake, end
+from ._waiting import Slots, WaitingRoom, Wake
 from .errors import (
     APIStatusError,
     ClientClosedError,
@@ -32,6 +30,7 @@ from .errors import (
 
 log = logging.getLogger("lox24_async")
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 _TICK: Final = 1e-5  # seconds
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -124,7 +123,8 @@ class Retrier:
 
     async def run(
         self,
-        attempt: Callable[[float], Awaitable[T]],
+        attempt: Callable[[Q, float], Awaitable[T]],
+        request: Q,
         call: Call,
         *,
         max_attempts: int | None = None,
@@ -132,7 +132,8 @@ class Retrier:
         """Make attempts until one succeeds or no more may follow.
 
         Args:
-            attempt: Sends one request within the given seconds; raises ``Lox24Error``.
+            attempt: Sends a request within the given seconds; raises ``Lox24Error``.
+            request: What to send.
             call: The call that this is for.
             max_attempts: Another bound than the policy's.
 
@@ -150,7 +151,7 @@ class Retrier:
                     seconds = min(seconds, call.deadline - self._clock())
                 call.in_flight = True
                 try:
-                    result = await attempt(seconds)
+                    result = await attempt(request, seconds)
                 except Lox24Error as error:
                     call.last, call.in_flight = error, False
                 else:
@@ -191,22 +192,35 @@ class Retrier:
         return False
 
     async def _admit(self, ticket: Ticket, call: Call) -> None:
-        """Come back holding a slot and the guard's leave to send."""
+        """Come back holding a slot and the guard's leave to send.
+
+        All waiting is done in this one frame: thousands may wait here.
+        """
         while True:
             if self._is_late(call):
                 raise call.stamp(RequestTimeoutError("the call's time was over before it was sent"))
             if self._guard.enter(ticket, self._now(), take=False) is None:
                 # The guard first: a call that may not send must not wait for a slot, nor hold one.
-                if not await self._slots.acquire(call.deadline):
-                    continue
+                if not self._slots.take():
+                    turn = self._slots.line_up()
+                    timer = self._room.enter(turn, call.deadline)
+                    try:
+                        got = await turn
+                        self._room.check()
+                    except BaseException:
+                        self._slots.give_up(turn)
+                        raise
+                    finally:
+                        self._room.leave(turn, timer)
+                    if not got:
+                        continue
                 if not self._is_late(call) and self._guard.enter(ticket, self._now()) is None:
                     return
                 self._slots.release()
                 if self._is_late(call):
                     continue
-            # Wait until it is worth asking again. All in this one frame: thousands may wait here.
-            wake: Wake = asyncio.get_running_loop().create_future()
-            ticket.wake = partial(_wake, wake)
+            # Wait until it is worth asking again.
+            wake = ticket.wake = Wake(loop=asyncio.get_running_loop())
             now, counts, timer = self._now(), False, None
             try:
                 # Asked again: what changed before the line above could not wake us.
@@ -219,6 +233,7 @@ class Retrier:
             finally:
                 ticket.wake = None
                 self._room.leave(wake, timer)
+                del wake, timer  # not to be held while we wait for a slot
                 if counts:
                     call.waited += self._clock() - now
 
@@ -292,13 +307,3 @@ class Retrier:
 
 def _out_of_time(error: Lox24Error) -> bool:
     return isinstance(error, RequestTimeoutError | ConnectionFailedError)
-
-
-def _wake(wake: Wake) -> None:
-    """End a wait from any thread; a loop that is gone has nobody waiting."""
-    loop = wake.get_loop()
-    if asyncio._get_running_loop() is loop:
-        end(wake, True)
-        return
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(end, wake, True)

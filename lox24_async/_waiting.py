@@ -5,14 +5,29 @@ Every wait ends by a wake, by time, or by the client's closing; none is left beh
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 
 from .errors import ClientClosedError
 
-Wake = asyncio.Future[bool]
-"""Ends a wait: ``True`` by a wake, ``False`` by time or by closing."""
+Wait = asyncio.Future[bool]
+"""A wait: ended with ``True`` by what was waited for, with ``False`` by time or closing."""
 
 
-def end(wake: Wake, woken: bool) -> None:
+class Wake(asyncio.Future[bool]):
+    """A wait that may be ended by a call from any thread."""
+
+    __slots__ = ()
+
+    def __call__(self) -> None:
+        loop = self.get_loop()
+        if asyncio._get_running_loop() is loop:
+            end(self, True)
+            return
+        with suppress(RuntimeError):  # a loop that is gone has nobody waiting
+            loop.call_soon_threadsafe(end, self, True)
+
+
+def end(wake: Wait, woken: bool) -> None:
     """End a wait, unless it has ended."""
     if not wake.done():
         wake.set_result(woken)
@@ -23,7 +38,7 @@ class WaitingRoom:
 
     def __init__(self) -> None:
         self.closed = False
-        self._waiting: set[Wake] = set()
+        self._waiting: set[Wait] = set()
 
     def check(self) -> None:
         """Refuse whoever comes after closing.
@@ -34,7 +49,7 @@ class WaitingRoom:
         if self.closed:
             raise ClientClosedError("the client is closed")
 
-    async def wait(self, wake: Wake, until: float | None = None) -> bool:
+    async def wait(self, wake: Wait, until: float | None = None) -> bool:
         """Wait for a wake.
 
         Args:
@@ -55,13 +70,13 @@ class WaitingRoom:
         self.check()
         return woken
 
-    def enter(self, wake: Wake, until: float | None) -> asyncio.TimerHandle | None:
+    def enter(self, wake: Wait, until: float | None) -> asyncio.TimerHandle | None:
         """Begin a wait that is awaited elsewhere; must be followed by :meth:`leave`."""
         self.check()
         self._waiting.add(wake)
         return None if until is None else wake.get_loop().call_at(until, end, wake, False)
 
-    def leave(self, wake: Wake, timer: asyncio.TimerHandle | None) -> None:
+    def leave(self, wake: Wait, timer: asyncio.TimerHandle | None) -> None:
         """End a wait."""
         self._waiting.discard(wake)
         if timer is not None:
@@ -88,8 +103,8 @@ class Slots:
     def __init__(self, count: int, room: WaitingRoom) -> None:
         self._count = self._free = count
         self._room = room
-        self._line: deque[Wake] = deque()
-        self._idle: Wake | None = None
+        self._line: deque[Wait] = deque()
+        self._idle: Wait | None = None
 
     def take(self) -> bool:
         """Take a slot if one is free.
@@ -103,35 +118,20 @@ class Slots:
         self._free -= 1
         return True
 
-    async def acquire(self, until: float | None = None) -> bool:
-        """Take a slot.
+    def line_up(self) -> Wait:
+        """Stand in line: the wake says that a slot was handed over.
 
-        Args:
-            until: When to give up, in the loop's time.
-
-        Returns:
-            Whether there was one in time.
-
-        Raises:
-            ClientClosedError: the client was closed meanwhile.
+        Who stops waiting must :meth:`give_up`.
         """
-        if self.take():
-            return True
-        turn: Wake = asyncio.get_running_loop().create_future()
-        timer = self._room.enter(turn, until)  # awaited here: a frame less for all who wait
+        turn: Wait = asyncio.get_running_loop().create_future()
         self._line.append(turn)
-        try:
-            got = await turn
-            self._room.check()
-            return got
-        except BaseException:
-            # The slot may have been handed over in the very moment in which we give up.
-            if turn.done() and not turn.cancelled() and turn.result():
-                self.release()
-            end(turn, False)
-            raise
-        finally:
-            self._room.leave(turn, timer)
+        return turn
+
+    def give_up(self, turn: Wait) -> None:
+        """Leave the line; a slot that was handed over in this very moment passes on."""
+        if turn.done() and not turn.cancelled() and turn.result():
+            self.release()
+        end(turn, False)
 
     def release(self) -> None:
         """Hand the slot to the next in line."""

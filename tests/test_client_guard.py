@@ -740,10 +740,10 @@ class Late(Slots):
         super().__init__(1, room)
         self.clock = clock
 
-    async def acquire(self, until: float | None = None) -> bool:
+    def take(self) -> bool:
         """Take the slot; meanwhile ten seconds pass."""
         self.clock[0] += 10
-        return await super().acquire(until)
+        return super().take()
 
 
 def retrier(
@@ -787,13 +787,13 @@ async def test_gate_that_another_thread_shuts_meanwhile() -> None:
     """Between the look and the send the token was refused: nothing goes, nobody stays in line."""
     sent = list[float]()
 
-    async def attempt(seconds: float) -> None:
+    async def attempt(_: None, seconds: float) -> None:
         sent.append(seconds)
         raise AuthenticationError("no", status=401, attempts=1)
 
     subject = retrier([1_000.0], kind=Overtaken)
     with pytest.raises(AuthenticationError) as caught:
-        await subject.run(attempt, Call("an id"))
+        await subject.run(attempt, None, Call("an id"))
     assert (0, []) == (caught.value.attempts, sent)
     assert [] == list(subject._guard._token.line)
 
@@ -802,13 +802,13 @@ async def test_nothing_is_sent_after_the_deadline() -> None:
     """A call whose time ran out in the queue sends nothing, so nothing is in doubt."""
     clock, sent = [1_000.0], list[float]()
 
-    async def attempt(seconds: float) -> None:
+    async def attempt(_: None, seconds: float) -> None:
         sent.append(seconds)
         raise RequestTimeoutError("no answer", attempts=1, outcome_unknown=True)
 
     call = Call("an id", deadline=1_005.0)
     with pytest.raises(RequestTimeoutError) as caught:
-        await retrier(clock, lambda room: Late(clock, room)).run(attempt, call)
+        await retrier(clock, lambda room: Late(clock, room)).run(attempt, None, call)
     assert [] == sent
     assert (0, False) == (caught.value.attempts, caught.value.outcome_unknown)
 
@@ -818,14 +818,14 @@ async def test_failure_to_connect_keeps_its_name_under_a_deadline(tls: bool, att
     """A failed handshake is not retried, a refused connection is; neither is called a timeout."""
     clock, made = [1_000.0], 0
 
-    async def attempt(_: float) -> None:
+    async def attempt(_: None, __: float) -> None:
         nonlocal made
         made += 1
         raise ConnectionFailedError("no connection", tls=tls)
 
     call = Call("an id", deadline=1_005.0)
     with pytest.raises(ConnectionFailedError) as caught:
-        await retrier(clock).run(attempt, call)
+        await retrier(clock).run(attempt, None, call)
     assert (tls, attempts) == (caught.value.tls, made)
 
 
@@ -838,8 +838,8 @@ async def test_slots_stay_whole_whatever_an_attempt_does() -> None:
         slots.append(Slots(1, room))
         return slots[0]
 
-    def failing(error: BaseException) -> Callable[[float], Awaitable[None]]:
-        async def attempt(_: float) -> None:
+    def failing(error: BaseException) -> Callable[[None, float], Awaitable[None]]:
+        async def attempt(_: None, __: float) -> None:
             raise error
 
         return attempt
@@ -847,5 +847,5 @@ async def test_slots_stay_whole_whatever_an_attempt_does() -> None:
     subject = retrier(clock, one_slot)
     for error in (ServerError("no", status=501), asyncio.CancelledError(), ZeroDivisionError()):
         with pytest.raises(type(error)):
-            await subject.run(failing(error), Call("an id"))
-    await asyncio.wait_for(slots[0].acquire(), 1)
+            await subject.run(failing(error), None, Call("an id"))
+    assert slots[0].take()
