@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ._converter import make_converter
-    from ._guard import Pause
+    from ._refusals import Pause
     from ._retry import RetryPolicy
+    from .answers import Headers, Violation
     from .batch import CancelFailedError, CancelOutcome, CancelReport, CancelState
     from .client import Lox24Client
     from .drafts import BulkDraft
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         ConfigurationError,
         ConflictError,
         ConnectionFailedError,
-        Headers,
         InsufficientFundsError,
         InvalidBulkIdError,
         IPBlockedError,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         ServerError,
         TransportError,
         UnprocessableError,
-        Violation,
     )
     from .matching import MatchReport
     from .models import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
@@ -85,8 +84,9 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     name: home
     for home, names in {
+        "answers": ("Headers", "Violation"),
         "_converter": ("make_converter",),
-        "_guard": ("Pause",),
+        "_refusals": ("Pause",),
         "_retry": ("RetryPolicy",),
         "batch": ("CancelFailedError", "CancelOutcome", "CancelReport", "CancelState"),
         "client": ("Lox24Client",),
@@ -100,7 +100,6 @@ _HOMES: Final = {
             "ConfigurationError",
             "ConflictError",
             "ConnectionFailedError",
-            "Headers",
             "IPBlockedError",
             "InsufficientFundsError",
             "InvalidBulkIdError",
@@ -112,7 +111,6 @@ _HOMES: Final = {
             "ServerError",
             "TransportError",
             "UnprocessableError",
-            "Violation",
         ),
         "matching": ("MatchReport",),
         "models": ("Bulk", "BulkStatus", "JsonLdBulk", "ServiceCode", "VoiceLang"),

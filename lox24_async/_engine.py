@@ -10,7 +10,8 @@ from typing import Final, TypeVar
 from ._call import Call
 from ._config import Secret, origin_of
 from ._facts import PROCESS_CLOCK, facts_for
-from ._guard import Guard, Pause
+from ._guard import Guard
+from ._refusals import Pause
 from ._requests import Request
 from ._retry import Retrier, RetryPolicy
 from ._session import SessionManager

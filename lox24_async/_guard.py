@@ -12,40 +12,25 @@ task that dies in any place can hold up nobody for longer than its lease.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from attrs import frozen
 
 from ._facts import OriginGate, Pacing, Ticket, TokenGate, retry_after_of
+from ._refusals import Pause, date, refusal
 from .errors import (
     APIStatusError,
     ClientClosedError,
     ConnectionFailedError,
     IPBlockedError,
     Lox24Error,
-    RequestTimeoutError,
     ResponseDecodeError,
     TransportError,
-    error_class,
 )
 
 _CONFIRM_AFTER: Final = 1.0  # a 401 on a token that worked is asked again after this
 _TLS_REST: Final = 1.0  # after a failed handshake all who wait fail; then one may try again
 _COURTESY: Final = 1.0  # the first in line has this long to take its turn
-
-
-@frozen
-class Pause:
-    """All calls are held up: something failed, and one probe will find out whether it is over.
-
-    Attributes:
-        seconds: Until the next probe may go; 0: it is under way.
-        cause: What a call would raise that cannot wait.
-    """
-
-    seconds: float
-    cause: Lox24Error
 
 
 @frozen
@@ -145,64 +130,24 @@ class Guard:
 
     def refusal(self, now: float) -> Lox24Error:
         """Return the error for a call that cannot wait: nothing was sent."""
-        origin, token = self._origin, self._token
-        with origin.lock:
+        with self._origin.lock:
             if now < self._tls_until and self._tls_error is not None:
                 return ConnectionFailedError(self._tls_error.message, tls=True)
-            if token.refuses(now) and token.refused is not None:
-                return _refused(token.refused, token.probe_at - now)
-            if origin.shut and origin.cause is not None:
-                return self._stand_in(origin.cause, now)
-            careful_until, certain = origin.careful_until(now)
-            careful = careful_until - now if certain else 0.0
-            if token.shut and token.epoch > 0:  # judged before, and not confirmed yet
-                return _refused(token.refused or 401, max(token.probe_at - now, careful))
-            if careful > 0:
-                return IPBlockedError(
-                    "held back: after three wrong requests within a minute, one more would"
-                    " block the IP",
-                    status=429,
-                    retry_after=careful,
-                    blocked_until=_wall(careful),
-                )
-            return RequestTimeoutError("not sent: the first request with this token is unanswered")
+            return refusal(self._origin, self._token, now)
 
     def pause(self, now: float) -> Pause | None:
         """Return what holds all calls up now, if anything does."""
-        origin, token = self._origin, self._token
-        with origin.lock:
-            held = [gate for gate in (origin, token) if gate.shut and gate.epoch > 0]
+        with self._origin.lock:
+            held = [gate for gate in (self._origin, self._token) if gate.shut and gate.epoch > 0]
             if not held:
                 return None  # a token's first proof is no pause
             seconds = max(gate.probe_at for gate in held) - now
             return Pause(max(0.0, seconds), self.refusal(now))
 
-    def _stand_in(self, cause: Lox24Error, now: float) -> Lox24Error:
-        """Return a local error of the class of what shut the origin."""
-        wait = max(0.0, self._origin.probe_at - now)
-        if isinstance(cause, IPBlockedError):
-            error = IPBlockedError("it answered 429", status=429)
-            self.date(error, now)
-            return error
-        if isinstance(cause, APIStatusError):
-            return type(cause)(
-                f"it answered {cause.status} ({cause.message}); paused",
-                status=cause.status,
-                retry_after=wait,
-            )
-        if isinstance(cause, ConnectionFailedError):
-            return ConnectionFailedError(cause.message)
-        return type(cause)(f"{cause.message} (a probe; paused)")
-
     def date(self, error: IPBlockedError, now: float) -> None:
         """Write into a 429 when the next probe goes and when the block should end."""
-        origin = self._origin
-        with origin.lock:
-            if not isinstance(origin.cause, IPBlockedError):
-                return
-            if not error.retry_after:
-                error.retry_after = max(0.0, origin.probe_at - now)
-            error.blocked_until = _wall(origin.blocked_until - now)
+        with self._origin.lock:
+            date(self._origin, error, now)
 
     # --- reporting
 
@@ -319,14 +264,6 @@ class Guard:
             origin.rest(error, now, self._pacing)
 
 
-def _refused(status: int, seconds: float) -> Lox24Error:
-    return error_class(status)(
-        f"it answered {status} to this token; nothing is sent until a new probe",
-        status=status,
-        retry_after=max(0.0, seconds),
-    )
-
-
 def _is_trouble(error: Lox24Error) -> bool:
     """Whether the error speaks of the service or the way to it, rather than of the request."""
     if isinstance(error, APIStatusError):
@@ -348,13 +285,6 @@ def _proves_token(error: Lox24Error | None) -> bool:
     if isinstance(error, APIStatusError):
         return 400 <= error.status < 500 and error.status not in (401, 403, 408, 429)
     return False
-
-
-def _wall(seconds: float) -> datetime:
-    try:
-        return datetime.now(UTC) + timedelta(seconds=seconds)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
 
 
 def _wake(tickets: Iterable[Ticket]) -> None:

@@ -15,7 +15,8 @@ from attrs import frozen
 from ._call import Call
 from ._config import check_number
 from ._facts import Pacing, Ticket
-from ._guard import Guard, Hold, Pause
+from ._guard import Guard, Hold
+from ._refusals import Pause
 from ._waiting import Slots, WaitingRoom, Wake
 from .errors import (
     APIStatusError,

@@ -15,13 +15,12 @@ from ._config import origin_of
 from ._ids import printable
 from ._json import is_list, is_object, read_json
 from ._requests import Request, WrongBulkError
+from .answers import Headers, Violation
 from .errors import (
     APIStatusError,
-    Headers,
     Lox24Error,
     ResponseDecodeError,
     TransportError,
-    Violation,
     error_class,
 )
 

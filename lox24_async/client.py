@@ -21,9 +21,9 @@ from ._config import (
     check_token,
 )
 from ._engine import Engine
-from ._guard import Pause
 from ._operations import FormT
 from ._postbox import Postbox
+from ._refusals import Pause
 from ._requests import check_form
 from ._retry import RetryPolicy
 from ._session import SessionManager
