@@ -55,7 +55,8 @@ class Operations(Generic[FormT]):
             request = page_request(write_query(filter, order, page), page, form)
             return self._engine.perform(request, Call("", deadlines[0], name=f"page {page}"))
 
-        return BulkStream(Walk(fetch, back=filter is not None and filter.can_lose))
+        wanted = BulkFilter() if filter is None else filter
+        return BulkStream(Walk(fetch, back=wanted.can_lose, again=wanted.can_gain))
 
     def _check(self, form: type[Any] | None, timeout: float | None) -> type[Any]:
         """Check what every call takes; return the form that is wanted."""

@@ -59,7 +59,7 @@ def read_page(raw: Any, page: int, structure: Callable[[Any], BulkT]) -> BulkPag
     view = _get(raw, "view")
     if is_object(view):
         following = _page_in(_get(view, "next"), following)
-    elif type(total) is int and page == 1 and total <= len(items):
+    elif type(total) is int and page == 1 and total == len(items):
         following = None
     return BulkPage(items, page, total if type(total) is int and total >= 0 else None, following)
 

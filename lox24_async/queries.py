@@ -28,6 +28,8 @@ _NAME: Final = re.compile("[a-z_]+")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # what LOX24 stores for "at once"
 _NOTHING: Final[Mapping[str, bool]] = MappingProxyType({})
 _STATUS: Final[Mapping[int, BulkStatus]] = {int(status): status for status in BulkStatus}
+_UNSENT: Final = frozenset({BulkStatus.NEW, BulkStatus.IN_PROGRESS})
+_FINAL: Final = frozenset(BulkStatus) - _UNSENT
 
 
 def _to_ids(value: Iterable[UUID | str]) -> tuple[str, ...]:
@@ -136,10 +138,24 @@ class BulkFilter:
     @property
     def can_lose(self) -> bool:
         """Whether a bulk can cease to meet this, by being sent or by its text's deletion."""
+        return (
+            self._is_of_progress
+            or self.text is not None
+            or not _FINAL.issuperset(self.status_codes)
+        )
+
+    @property
+    def can_gain(self) -> bool:
+        """Whether a bulk can come to meet this some time after it was created."""
+        codes = set(self.status_codes)
+        from_start = not codes or (BulkStatus.NEW in codes and codes <= _UNSENT)
+        return self._is_of_progress or not from_start
+
+    @property
+    def _is_of_progress(self) -> bool:
         return bool(
-            self.status_codes
-            or self.exists
-            or (self.text, self.processed_from, self.processed_to) != (None, None, None)
+            self.exists
+            or (self.processed_from, self.processed_to) != (None, None)
             or (self.min_messages, self.max_messages) != (None, None)
         )
 

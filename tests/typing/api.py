@@ -15,6 +15,10 @@ from lox24_async import (
     AuthenticationError,
     BadRequestError,
     Bulk,
+    BulkDraft,
+    BulkFilter,
+    BulkOrder,
+    BulkPage,
     BulkStatus,
     CancelFailedError,
     CancelOutcome,
@@ -31,6 +35,7 @@ from lox24_async import (
     JsonLdBulk,
     Lox24Client,
     Lox24Error,
+    MatchReport,
     NotCancelableError,
     NotFoundError,
     RequestTimeoutError,
@@ -123,6 +128,101 @@ async def many(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
     assert_type(report.counts[CancelState.UNKNOWN], int)
     assert_type(report.unresolved(), tuple[str, ...])
     report.raise_for_failures()
+
+
+async def look(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
+    """Looks return the client's form, or the one that they ask for."""
+    assert_type(await client.get_bulk(BULK_ID), Bulk)
+    assert_type(await client.get_bulk(str(BULK_ID), form=None, timeout=5), Bulk)
+    assert_type(await client.get_bulk(BULK_ID, form=JsonLdBulk), JsonLdBulk)
+    assert_type(await linked.get_bulk(BULK_ID), JsonLdBulk)
+    assert_type(await linked.get_bulk(BULK_ID, form=Bulk), Bulk)
+    assert_type(await client.get_bulk_status(BULK_ID), Bulk)
+    assert_type(await client.get_bulk_status(str(BULK_ID), form=None, timeout=5), Bulk)
+    assert_type(await client.get_bulk_status(BULK_ID, form=JsonLdBulk), JsonLdBulk)
+    assert_type(await linked.get_bulk_status(BULK_ID), JsonLdBulk)
+    assert_type(await linked.get_bulk_status(BULK_ID, form=Bulk), Bulk)
+
+
+async def listing(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
+    """Lists and pages are of the client's form, or of the one that they ask for."""
+    wanted = BulkFilter(status_codes=[0, BulkStatus.IN_PROGRESS], sender_id="Shop")
+    order = BulkOrder("created_at", descending=True)
+    async for bulk in client.list_bulks():
+        assert_type(bulk, Bulk)
+    async for bulk in client.list_bulks(wanted, order=[order], form=None, timeout=60):
+        assert_type(bulk, Bulk)
+    async for other in client.list_bulks(wanted, form=JsonLdBulk):
+        assert_type(other, JsonLdBulk)
+    async for other in linked.list_bulks(order=order):
+        assert_type(other, JsonLdBulk)
+    async for bulk in linked.list_bulks(form=Bulk):
+        assert_type(bulk, Bulk)
+    iterator: AsyncIterator[JsonLdBulk] = linked.list_bulks()
+    assert_type(await anext(iterator), JsonLdBulk)
+    async with client.list_bulks() as bulks:
+        assert_type(await anext(bulks), Bulk)
+    assert_type(await bulks.aclose(), None)
+    assert_type(await client.list_bulks_page(1), BulkPage[Bulk])
+    assert_type(await client.list_bulks_page(1, wanted, order=order, form=None), BulkPage[Bulk])
+    assert_type(await client.list_bulks_page(1, form=JsonLdBulk), BulkPage[JsonLdBulk])
+    assert_type(await linked.list_bulks_page(1), BulkPage[JsonLdBulk])
+    page = await linked.list_bulks_page(2, wanted, form=Bulk, timeout=5)
+    assert_type(page, BulkPage[Bulk])
+    assert_type(page.items, tuple[Bulk, ...])
+    assert_type(page.page, int)
+    assert_type(page.total, int | None)
+    assert_type(page.next_page, int | None)
+    assert_type(wanted.matches(page.items[0]), bool)
+
+
+async def wait(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
+    """``until`` gets what the call returns."""
+    assert_type(await client.wait_for_bulk(BULK_ID), Bulk)
+    assert_type(await client.wait_for_bulk(BULK_ID, until=lambda bulk: bulk.is_final), Bulk)
+    assert_type(await client.wait_for_bulk(BULK_ID, poll_interval=1, form=JsonLdBulk), JsonLdBulk)
+    assert_type(await linked.wait_for_bulk(BULK_ID, timeout=60), JsonLdBulk)
+    assert_type(await linked.wait_for_bulk(BULK_ID, until=lambda bulk: bulk.ld_id), JsonLdBulk)
+    assert_type(await linked.wait_for_bulk(BULK_ID, form=Bulk), Bulk)
+    assert_type(await client.cancel_bulk(BULK_ID, wait=True), Bulk)
+    assert_type(await client.cancel_bulk(BULK_ID, wait=True, form=JsonLdBulk), JsonLdBulk)
+    assert_type(await linked.cancel_bulk(BULK_ID, wait=True, timeout=60), JsonLdBulk)
+    assert_type(await linked.cancel_bulk(BULK_ID, wait=True, form=Bulk), Bulk)
+
+
+async def create_and_delete(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
+    """A creation returns the bulk, a deletion nothing."""
+    draft = BulkDraft("Shop", "Hello", ["+491701234567"])
+    assert_type(await client.create_bulk(draft), Bulk)
+    assert_type(await client.create_bulk(draft, form=JsonLdBulk, timeout=5), JsonLdBulk)
+    assert_type(await linked.create_bulk(draft), JsonLdBulk)
+    assert_type(await linked.create_bulk(draft, form=Bulk), Bulk)
+    assert_type(await client.simulate_bulk(draft), Bulk)
+    assert_type(await client.simulate_bulk(draft, form=JsonLdBulk), JsonLdBulk)
+    assert_type(await linked.simulate_bulk(draft), JsonLdBulk)
+    assert_type(await linked.simulate_bulk(draft, form=Bulk), Bulk)
+    assert_type(await client.delete_bulk(BULK_ID, timeout=5), None)
+    assert_type(await linked.delete_bulk(str(BULK_ID)), None)
+
+
+async def matching(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
+    """What a filter found is reported."""
+    report = MatchReport()
+    outcomes: list[CancelOutcome] = []
+    assert_type(await client.cancel_matching(BulkFilter()), MatchReport)
+    assert_type(
+        await linked.cancel_matching(
+            BulkFilter(text="sale"), dry_run=True, report=report, progress=outcomes.append
+        ),
+        MatchReport,
+    )
+    assert_type(report.bulks, int)
+    assert_type(report.messages, int)
+    assert_type(report.cost, Decimal | None)
+    assert_type(report.skipped, int)
+    whole: CancelReport = report
+    assert_type(await client.resolve(whole), CancelReport)
+    assert_type(await client.resolve([BULK_ID], timeout=5), CancelReport)
 
 
 # --- the models
@@ -259,6 +359,10 @@ async def refused(client: Lox24Client, bulk: Bulk) -> None:
     Lox24Client("1:k", form=dict)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
     Lox24Client("1:k", BULK_ID)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
     await client.cancel_bulk(15)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await client.get_bulk(15)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    client.list_bulks({"text": "sale"})  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    client.list_bulks(form=dict)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    BulkOrder("price")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await client.cancel_bulks(15)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     bulk.status_code = 15  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     bulk.extra["new"] = 1  # type: ignore[index]  # pyright: ignore[reportIndexIssue]
