@@ -90,14 +90,15 @@ class Cancels(Operations[FormT]):
         Source: https://doc.lox24.eu/api/operations/api_bulks_put_cancel_item/
         """
         bulk_id, form = check_bulk_id(bulk_id), self._check(form, timeout)
-        deadline = self._engine.deadline(timeout)
-        bulk = await self._cancel(Call(bulk_id, deadline), form)
+        call = Call(bulk_id, self._engine.deadline(timeout))
+        bulk = await self._cancel(call, form)
         if not wait or bulk.is_final:
             return bulk
         try:
-            return await poll(self._engine, bulk_id, form, is_final, deadline=deadline)
+            return await poll(self._engine, bulk_id, form, is_final, deadline=call.deadline)
         except Lox24Error as error:
-            error.outcome_unknown = True  # accepted, and not seen cancelled
+            call.fate_unknown = True  # accepted, and not seen cancelled
+            call.stamp(error)  # the cancel's attempts, not the look's
             raise
 
     async def _cancel(self, call: Call, form: type[BulkT]) -> BulkT:
@@ -227,7 +228,7 @@ class Cancels(Operations[FormT]):
         Raises:
             CancelFailedError: the listing broke off. The error carries the report, its
                 ``__cause__`` says why; what was found until then was cancelled.
-            ConfigurationError: before any request.
+            ConfigurationError: before any request; ``ClientClosedError`` likewise.
 
         Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/
         """
@@ -235,6 +236,7 @@ class Cancels(Operations[FormT]):
         wanted = self._check(form, timeout)
         report = MatchReport() if report is None else report
         check_kind("report", report, MatchReport)
+        self._engine.check_open()
         deadline = self._engine.deadline(timeout)
         search = only_cancelable(filter)
         if search is None:  # nothing in these states can be cancelled

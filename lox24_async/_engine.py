@@ -124,6 +124,10 @@ class Engine:
             self._session.drop_connections()
             raise
 
+    def time_left(self, deadline: float | None) -> float:
+        """Return the seconds until a deadline."""
+        return float("inf") if deadline is None else deadline - asyncio.get_running_loop().time()
+
     async def sleep(self, seconds: float, deadline: float | None) -> bool:
         """Wait, at the most until a call's deadline.
 

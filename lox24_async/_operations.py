@@ -53,7 +53,9 @@ class Operations(Generic[FormT]):
             if not deadlines:
                 deadlines.append(begin())
             request = page_request(write_query(filter, order, page), page, form)
-            return self._engine.perform(request, Call("", deadlines[0], name=f"page {page}"))
+            return self._engine.perform(
+                request, Call("", deadlines[0], name=f"page {page} of a listing")
+            )
 
         wanted = BulkFilter() if filter is None else filter
         return BulkStream(Walk(fetch, back=wanted.can_lose, again=wanted.can_gain))

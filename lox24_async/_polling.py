@@ -14,6 +14,7 @@ BulkT = TypeVar("BulkT", bound=Bulk)
 
 _GROWTH: Final = 1.5  # each interval to the one before
 _LONGEST: Final = 30.0  # seconds; an interval grows no further
+_LAST_LOOK: Final = 1.0  # seconds before the deadline: what happened until then shall be seen
 _JITTER: Final = 0.2  # of an interval, both ways: many who wait do not ask in step
 
 INTERVAL: Final = 2.0
@@ -49,13 +50,26 @@ async def poll(
         Lox24Error: a look failed for good.
     """
     longest = max(interval, _LONGEST)
+    seen: BulkT | None = None
     while True:
-        bulk = await engine.perform(status_request(bulk_id, form), Call(bulk_id, deadline))
+        try:
+            bulk = await engine.perform(status_request(bulk_id, form), Call(bulk_id, deadline))
+        except RequestTimeoutError as error:
+            if seen is None:
+                raise
+            raise _timeout(error.message, seen, bulk_id, error.attempts) from None
         if until(bulk):
             return bulk
-        if not await engine.sleep(interval * random.uniform(1 - _JITTER, 1 + _JITTER), deadline):  # noqa: S311
-            status = getattr(bulk.status_code, "name", bulk.status_code)
-            raise RequestTimeoutError(
-                f"the bulk was not there in time: last seen in status {status}", bulk_id=bulk_id
-            )
-        interval = min(interval * _GROWTH, longest)
+        wait = interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+        left = engine.time_left(deadline)
+        if _LAST_LOOK < left <= wait:
+            wait = left - _LAST_LOOK
+        if not await engine.sleep(wait, deadline):
+            raise _timeout("the bulk was not there in time", bulk, bulk_id)
+        seen, interval = bulk, min(interval * _GROWTH, longest)
+
+
+def _timeout(problem: str, seen: Bulk, bulk_id: str, attempts: int = 0) -> RequestTimeoutError:
+    status = getattr(seen.status_code, "name", seen.status_code)
+    message = f"{problem}: last seen in status {status}"
+    return RequestTimeoutError(message, bulk_id=bulk_id, attempts=attempts)

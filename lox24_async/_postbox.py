@@ -1,27 +1,23 @@
-"""The operations that find, watch, create and delete bulks."""
+"""The operations on one bulk beside its cancel: get, watch, create, delete."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any, overload
 from uuid import UUID
 
 from ._call import Call
 from ._config import check_kind, check_number
 from ._ids import check_bulk_id
-from ._operations import OLDEST_FIRST, BulkT, FormT, Operations
-from ._paging import BulkStream
+from ._operations import BulkT, FormT, Operations
 from ._polling import is_final, poll
-from ._query import write_query
 from ._requests import (
     create_request,
     delete_request,
     item_request,
-    page_request,
     status_request,
 )
 from .drafts import BulkDraft
 from .errors import ConfigurationError, NotFoundError
-from .pages import BulkPage
-from .queries import BulkFilter, BulkOrder
 
 _CREATED = (
     "the bulk may have been created: look with"
@@ -31,9 +27,7 @@ _DELETED = "the bulk may have been deleted"
 
 
 class Postbox(Operations[FormT]):
-    """Chapter: find, watch, create and delete bulks."""
-
-    # --- one
+    """Chapter: get, watch, create and delete bulks."""
 
     @overload
     async def get_bulk(
@@ -125,8 +119,9 @@ class Postbox(Operations[FormT]):
         """Look at a bulk's status until it is where you want it.
 
         LOX24 tells nobody that a bulk has ended, so this asks: at first after
-        ``poll_interval``, later less and less often (at most every 30 seconds, or
-        ``poll_interval`` if that is longer), with jitter.
+        ``poll_interval``, later less and less often (in the end about every 30 seconds, or
+        ``poll_interval`` if that is longer), with jitter, and once more a second before the
+        time is over.
 
         Args:
             bulk_id: A ``UUID``, or a string of 8-4-4-4-12 hex digits.
@@ -144,8 +139,9 @@ class Postbox(Operations[FormT]):
         """
         bulk_id, form = check_bulk_id(bulk_id), self._check(form, timeout)
         check_number("poll_interval", poll_interval, least=0.001)
-        if until is not None and not callable(until):
-            raise ConfigurationError("until must be a function of a bulk")
+        if until is not None and (not callable(until) or iscoroutinefunction(until)):
+            # A coroutine would always count as true.
+            raise ConfigurationError("until must be a plain function of a bulk")
         return await poll(
             self._engine,
             bulk_id,
@@ -154,117 +150,6 @@ class Postbox(Operations[FormT]):
             interval=poll_interval,
             deadline=self._engine.deadline(timeout),
         )
-
-    # --- many
-
-    @overload
-    def list_bulks(
-        self,
-        filter: BulkFilter | None = None,
-        *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
-        form: type[BulkT],
-        timeout: float | None = None,
-    ) -> BulkStream[BulkT]: ...
-    @overload
-    def list_bulks(
-        self,
-        filter: BulkFilter | None = None,
-        *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
-        form: None = None,
-        timeout: float | None = None,
-    ) -> BulkStream[FormT]: ...
-    def list_bulks(
-        self,
-        filter: BulkFilter | None = None,  # noqa: A002
-        *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
-        form: type[Any] | None = None,
-        timeout: float | None = None,
-    ) -> BulkStream[Any]:
-        """List bulks, over all pages, while the next page is fetched.
-
-        No bulk is given twice. With the default order, none is missed that was there all the
-        time, even if bulks are added and finish meanwhile: where a filter can lose bulks
-        while you read, the pages are read a second time, backwards, and what slipped through
-        comes last. (A deletion meanwhile may still hide a bulk.)
-
-        Args:
-            filter: Which bulks; ``None``: all.
-            order: One step, or several with the weightiest first; ``None``: oldest first.
-            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
-            timeout: Seconds for the whole walk.
-
-        Returns:
-            An async iterator of bulks in their full form, with ``aclose()``.
-
-        Raises:
-            ConfigurationError: before any request.
-            Lox24Error: a page could not be got; raised by the iterator.
-
-        Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/. Page size and
-        the end of a plain JSON listing are not documented: an empty page, or three that
-        bring nothing new, end it.
-        """
-        form = self._check(form, timeout)
-        return self._walk(filter, order, form, lambda: self._engine.deadline(timeout))
-
-    @overload
-    async def list_bulks_page(
-        self,
-        page: int,
-        filter: BulkFilter | None = None,
-        *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
-        form: type[BulkT],
-        timeout: float | None = None,
-    ) -> BulkPage[BulkT]: ...
-    @overload
-    async def list_bulks_page(
-        self,
-        page: int,
-        filter: BulkFilter | None = None,
-        *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
-        form: None = None,
-        timeout: float | None = None,
-    ) -> BulkPage[FormT]: ...
-    async def list_bulks_page(
-        self,
-        page: int,
-        filter: BulkFilter | None = None,  # noqa: A002
-        *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
-        form: type[Any] | None = None,
-        timeout: float | None = None,
-    ) -> BulkPage[Any]:
-        """Get one page of a listing.
-
-        Args:
-            page: Its number, from 1. How many bulks are on a page is LOX24's matter.
-            filter: Which bulks; ``None``: all.
-            order: One step, or several with the weightiest first; ``None``: oldest first.
-            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
-            timeout: Seconds for the whole call: queueing, waits and repeats included.
-
-        Returns:
-            The page: the bulks in their full form, the number of the next page, and in
-            JSON-LD the number of bulks on all pages.
-
-        Raises:
-            ConfigurationError: before any request.
-            Lox24Error: the page could not be got.
-
-        Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/
-        """
-        form = self._check(form, timeout)
-        check_number("page", page, least=1, whole=True)
-        query = write_query(filter, OLDEST_FIRST if order is None else order, page)
-        call = Call("", self._engine.deadline(timeout), name=f"page {page}")
-        return await self._engine.perform(page_request(query, page, form), call)
-
-    # --- create and delete
 
     @overload
     async def create_bulk(
@@ -342,7 +227,7 @@ class Postbox(Operations[FormT]):
         call = Call(
             "",
             self._engine.deadline(timeout),
-            name=request.path,
+            name=str(request),
             doubt="the simulation may have been carried out" if dry_run else _CREATED,
             repeatable=False,
         )

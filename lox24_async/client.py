@@ -1,9 +1,9 @@
 """The client: its set-up and its life. The operations stand in its chapters.
 
-A call walks one way: a chapter (``_cancels``, ``_postbox``) checks the input, ``_requests``
-makes the request, ``_retry`` runs the attempts (each let out by ``_guard``), ``_session``
-carries the bytes, ``_wire`` turns the reply into what was asked for, or an error. ``_engine``
-puts these together.
+A call walks one way: a chapter (``_cancels``, ``_listings``, ``_postbox``) checks the input,
+``_requests`` makes the request, ``_retry`` runs the attempts (each let out by ``_guard``),
+``_session`` carries the bytes, ``_wire`` turns the reply into what was asked for, or an error.
+``_engine`` puts these together.
 """
 
 import os
@@ -21,6 +21,7 @@ from ._config import (
     check_token,
 )
 from ._engine import Engine
+from ._listings import Listings
 from ._operations import FormT
 from ._postbox import Postbox
 from ._refusals import Pause
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 
-class Lox24Client(Cancels[FormT], Postbox[FormT]):
+class Lox24Client(Cancels[FormT], Listings[FormT], Postbox[FormT]):
     """A client for the Bulk API of the LOX24 SMS gateway.
 
     It can be made anywhere, opens its connections on first use, belongs to one event loop

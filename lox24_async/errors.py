@@ -212,7 +212,7 @@ class AccountNotActivatedError(APIStatusError):
 class NotFoundError(APIStatusError):
     """404: there is no such bulk for this account."""
 
-    summary = "LOX24 does not know the bulk"
+    summary = "not found at LOX24"
 
 
 class ConflictError(APIStatusError):

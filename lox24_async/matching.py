@@ -102,7 +102,8 @@ class Matches:
         async for bulk in self._bulks:
             found: Bulk = bulk
             if self._wanted.matches(found):
-                self._report.count(found)
+                if found.uuid not in self._report:  # of a dry run, say
+                    self._report.count(found)
                 return found
             self._report.skipped += 1
             log.warning("bulk %s: listed although it does not meet the filter", found.uuid)
