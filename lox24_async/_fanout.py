@@ -42,7 +42,7 @@ class _Workshop(Generic[T, R]):
         self._source = source
         self._items: Iterator[T] | AsyncIterator[T] | None = None
         self._taking = asyncio.Lock()
-        self._consumer: asyncio.Future[None] | None = None
+        self._consumers: deque[asyncio.Future[None]] = deque()
         self._space: asyncio.Future[None] | None = None
 
     def start(self) -> None:
@@ -57,11 +57,16 @@ class _Workshop(Generic[T, R]):
 
     def _store(self, result: R) -> None:
         self.ready.append(result)
-        _wake(self._consumer)
+        self._tell()
 
     def _leave(self, task: asyncio.Task[None]) -> None:
         self.workers.discard(task)
-        _wake(self._consumer)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Let all consumers look."""
+        while self._consumers:
+            _wake(self._consumers.popleft())
 
     async def _run(self, items: Iterator[T] | AsyncIterator[T]) -> None:
         try:
@@ -104,8 +109,9 @@ class _Workshop(Generic[T, R]):
                     error, self.error = self.error, None
                     raise error
                 raise StopAsyncIteration
-            self._consumer = asyncio.get_running_loop().create_future()
-            await self._consumer
+            news = asyncio.get_running_loop().create_future()
+            self._consumers.append(news)
+            await news
         result = self.ready.popleft()
         if len(self.ready) < self.ahead:
             _wake(self._space)

@@ -436,3 +436,15 @@ async def test_waiting_out_nothing_is_lost_in_a_storm(fake_lox24: FakeLox24) -> 
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, retry=policy) as client:
         report = await client.cancel_bulks(ids)
     assert report.counts[CancelState.CANCELED] == 200
+
+
+async def test_several_readers(client: Lox24Client, fake_lox24: FakeLox24) -> None:
+    """Tasks that share a stream get each outcome once, and all come to its end."""
+    ids = add(fake_lox24, 50)
+    stream = client.iter_cancel(ids)
+
+    async def read() -> list[str]:
+        return [outcome.bulk_id async for outcome in stream]
+
+    parts = await asyncio.wait_for(asyncio.gather(*(read() for _ in range(5))), 10)
+    assert sorted(ids) == sorted(bulk_id for part in parts for bulk_id in part)
