@@ -447,4 +447,4 @@ async def test_several_readers(client: Lox24Client, fake_lox24: FakeLox24) -> No
         return [outcome.bulk_id async for outcome in stream]
 
     parts = await asyncio.wait_for(asyncio.gather(*(read() for _ in range(5))), 10)
-    assert sorted(ids) == sorted(bulk_id for part in parts for bulk_id in part)
+    assert sorted(map(str, ids)) == sorted(bulk_id for part in parts for bulk_id in part)
