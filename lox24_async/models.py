@@ -70,15 +70,14 @@ class VoiceLang(StrEnum):
     """Ukrainian."""
 
 
-_FINAL = frozenset(
-    {
-        BulkStatus.PROCESSED,
-        BulkStatus.CANCELED,
-        BulkStatus.SYSTEM_ERROR,
-        BulkStatus.NO_RECIPIENTS,
-    }
+# Tuples: to find an enum's member in a set calls its __hash__, which is written in Python.
+_FINAL = (
+    BulkStatus.CANCELED,
+    BulkStatus.PROCESSED,
+    BulkStatus.SYSTEM_ERROR,
+    BulkStatus.NO_RECIPIENTS,
 )
-_CANCELABLE = frozenset({BulkStatus.NEW, BulkStatus.IN_PROGRESS})
+_CANCELABLE = (BulkStatus.NEW, BulkStatus.IN_PROGRESS)
 
 
 def _read_only(value: Any) -> Any:

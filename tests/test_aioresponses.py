@@ -1,5 +1,6 @@
 """The client under aioresponses, as a user's own tests would mock it."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from yarl import URL
 
 from lox24_async import (
     Bulk,
+    BulkDraft,
+    BulkFilter,
     BulkStatus,
     IPBlockedError,
     Lox24Client,
@@ -44,6 +47,31 @@ async def test_200_gives_the_model(mocked: aioresponses) -> None:
     assert isinstance(bulk, Bulk)
     assert (UUID(ID), BulkStatus.CANCELED, True) == (bulk.uuid, bulk.status_code, bulk.is_canceled)
     assert calls(mocked, "PUT", CANCEL) == 1
+
+
+async def test_list_gives_pages(mocked: aioresponses) -> None:
+    """A listing is mocked page by page, by the URL as the docs spell it."""
+    pages = [
+        f"https://api.lox24.eu/bulks?page={page}&status_code=0&created_at[gte]=1573724611"
+        "&_order[created_at]=asc"
+        for page in (1, 2)
+    ]
+    mocked.get(pages[0], payload=[answer(0)], repeat=True)
+    mocked.get(pages[1], payload=[], repeat=True)
+    since = datetime.fromtimestamp(1_573_724_611, UTC)
+    wanted = BulkFilter(status_codes=[0], created_from=since)
+    async with Lox24Client(TOKEN) as client:
+        assert [UUID(ID)] == [bulk.uuid async for bulk in client.list_bulks(wanted)]
+    assert {"1", "2"} == {url.query["page"] for _, url in mocked.requests}
+
+
+async def test_create_gives_the_model(mocked: aioresponses) -> None:
+    """A mocked 201 is the bulk that was created; the mock sees the body."""
+    mocked.post("https://api.lox24.eu/bulks", status=201, payload=answer(0))
+    async with Lox24Client(TOKEN) as client:
+        bulk = await client.create_bulk(BulkDraft("Acme", "Hello", phones=["+491701234567"]))
+    assert UUID(ID) == bulk.uuid
+    assert calls(mocked, "POST", "https://api.lox24.eu/bulks") == 1
 
 
 @pytest.mark.looptime
