@@ -1,98 +1,45 @@
 """The ``lox24`` command from end to end, against the local gateway in another thread."""
 
-import asyncio
 import csv
 import io
 import json
-import os
-import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from typer.testing import CliRunner
 
 from lox24_async import BulkStatus, Lox24Client, __version__
 from lox24_async.cli import main
-from lox24_async.cli.app import app
-from lox24_async.cli.progress import Display, Tally, listening
+from lox24_async.cli.progress import Display, listening
 from lox24_async.cli.show import make_console
+from lox24_async.cli.tally import Tally
 from lox24_async.testing import FakeLox24
 
+from . import cli_stage
+from .cli_stage import (
+    CANARY,
+    MOST,
+    STRANGER,
+    add,
+    free_url,
+    lox24,
+    puts,
+    read_until,
+    start,
+    wait_for,
+)
 from .conftest import QUICK
 
-CANARY = "1234567:c4n4ryc4n4ryc4n4ryc4n4ry"
-STRANGER = "da0fa78c-4699-11ea-a637-96000028b339"
-LOX24 = [
-    *(sys.executable, "-W", "error", "-c"),
-    # Whatever started the tests may ignore these signals, and a child inherits that.
-    (
-        "import signal as s; s.signal(s.SIGINT, s.default_int_handler);"
-        "s.signal(s.SIGTERM, s.SIG_DFL); s.signal(s.SIGHUP, s.SIG_DFL);"
-        "from lox24_async.cli import main; main()"
-    ),
-]
-MOST = 20.0  # seconds until a child that does not end is taken for stuck
-
-
-@pytest.fixture
-def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLox24]:
-    """Run the gateway in a thread, and point the environment to it."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    gateway = FakeLox24()
-    try:
-        asyncio.run_coroutine_threadsafe(gateway.start(), loop).result(5)
-        monkeypatch.setenv("LOX24_AUTH_TOKEN", gateway.token)
-        monkeypatch.setenv("LOX24_BASE_URL", gateway.url)
-        yield gateway
-    finally:
-        asyncio.run_coroutine_threadsafe(gateway.stop(), loop).result(5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-@pytest.fixture(autouse=True)
-def empty_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start in an empty directory, with nothing of the developer's environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("LOX24_AUTH_TOKEN", "LOX24_BASE_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-
-
-def lox24(*args: str, stdin: bytes | str | None = None) -> tuple[int, str, str]:
-    """Run the command in this process; return exit code, stdout and stderr."""
-    result = CliRunner().invoke(app, list(args), input=stdin)
-    return result.exit_code, result.stdout, result.stderr
-
-
-def add(gateway: FakeLox24, *statuses: int) -> list[str]:
-    """Put bulks into the gateway and return their ids."""
-    return [str(gateway.add_bulk(status).uuid) for status in statuses]
-
-
-def free_url() -> str:
-    """Return a URL at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
-
-
-def puts(gateway: FakeLox24) -> list[str]:
-    """Return the ids of the cancels that arrived."""
-    return [r.path.split("/")[2] for r in gateway.requests if r.method == "PUT"]
+gateway = cli_stage.gateway
+empty_room = cli_stage.empty_room
+terminal = cli_stage.terminal
 
 
 # --- what is told
@@ -386,7 +333,7 @@ def test_a_defect_is_told_without_a_traceback(
     def break_down(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("lox24_async.cli._cancel.closing_table", break_down)
+    monkeypatch.setattr("lox24_async.cli.cancelling.closing_table", break_down)
     code, _, err = lox24("cancel", *add(gateway, 0))
     assert code == 1
     assert err.endswith("Error: lox24 broke (ZeroDivisionError). With --debug it shows where.\n")
@@ -409,20 +356,6 @@ async def test_a_wait_is_told_with_its_reason(fake_lox24: FakeLox24) -> None:
 
 
 # --- in a process of its own
-
-
-def start(*args: str, **options: Any) -> subprocess.Popen[str]:
-    """Start the command with warnings as errors, so that nothing is left behind unseen."""
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*LOX24, *args], text=True, **pipes | options)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something has happened in another thread or process."""
-    deadline = time.monotonic() + MOST
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -452,25 +385,6 @@ def test_case_37_an_interrupted_run_goes_on_where_it_stopped(
     code, _, _ = lox24("cancel", "--file", str(rest))
     assert code == 0
     assert sorted(ids) == sorted(puts(gateway))
-
-
-def read_until(stream: IO[bytes], text: bytes) -> bytes:
-    """Read a terminal until a text appears."""
-    seen = b""
-    while text not in seen:
-        chunk = os.read(stream.fileno(), 4096)
-        assert chunk, seen
-        seen += chunk
-    return seen
-
-
-@pytest.fixture
-def terminal() -> Iterator[tuple[IO[bytes], int]]:
-    """Give a terminal: our side of it, and the child's."""
-    ours, theirs = pty.openpty()
-    with os.fdopen(ours, "rb", buffering=0) as stream:
-        yield stream, theirs
-        os.close(theirs)
 
 
 def test_in_a_terminal_a_bar_lives_and_a_second_ctrl_c_leaves_at_once(

@@ -39,6 +39,9 @@ def read(data: bytes | str) -> tuple[tuple[str, ...], list[str]]:
         (f'{{"bulk_id": "{A}", "state": "unknown"}}\n', (A,)),
         (f'{{"uuid": "{A}", "bulk_id": "{B}"}}\n', (A,)),
         (f'{A}\n{{"uuid": "{B}"}}\n', (A, B)),
+        (f'[\n{{"uuid": "{A}"}},\n{{"bulk_id": "{B}"}}\n]\n', (A, B)),
+        (f'  ["{A}", "{B}", "{A}"]', (A, B)),
+        ("[]", ()),
     ],
 )
 def test_all_sane_kinds_of_files_give_their_ids(data: str, good: tuple[str, ...]) -> None:
@@ -63,6 +66,22 @@ def test_the_encodings_of_other_systems_are_read(encoding: str, head: str) -> No
         (f'{{"id": "{A}"}}\n{B}', (B,), ["f line 1: no uuid in the JSON object"]),
         (f'{{"uuid": null}}\n{B}', (B,), ["f line 1: no uuid in the JSON object"]),
         (f'{{"uuid": "x"}}\n{B}', (B,), ["f line 1: no bulk id: 'x'"]),
+        (
+            f'[{{"uuid": "{A}"}}, {{}}, 7, "x", [], "{B}"]',
+            (A, B),
+            [
+                "f item 2: no uuid in the JSON object",
+                "f item 3: no uuid in the JSON object",
+                "f item 4: no bulk id: 'x'",
+                "f item 5: no uuid in the JSON object",
+            ],
+        ),
+        (
+            f'[\n{{"uuid": "{A}"}},\n{{"uuid":',
+            (A,),
+            ["f line 1: no bulk id: '['", "f line 3: broken JSON"],
+        ),
+        ("[" * 100_000, (), [f"f line 1: no bulk id: '{'[' * 60}…'"]),
         (f"{{{'[' * 100_000}\n{B}", (B,), ["f line 1: broken JSON"]),
         (
             f"uuid,n\n{A}\n{B},1\n,2\n",

@@ -23,7 +23,7 @@ from lox24_async import (
     UnprocessableError,
 )
 from lox24_async.cli.options import EXIT_CODES, ExitCode, mask
-from lox24_async.cli.progress import Tally
+from lox24_async.cli.tally import Tally
 from lox24_async.cli.verdict import Run, exit_code, is_unfinished, meaning, sentences
 
 ID = "da0fa78c-4699-11ea-a637-96000028b339"
@@ -173,6 +173,10 @@ def test_unfinished_is_what_nobody_has_judged(outcome: CancelOutcome, unfinished
             Run([GOOD, out(S.UNKNOWN), out(S.NOT_SENT), blocked()], interrupted=True),
             ["Interrupted: 1 done, 1 unknown, 1 not sent, 1 rejected."],
         ),
+        (
+            Run([GOOD, out(S.ACCEPTED), out(S.ACCEPTED)], interrupted=True),
+            ["Interrupted: 1 done, 2 accepted, 0 unknown, 0 not sent."],
+        ),
     ],
 )
 def test_the_end_is_told_in_plain_sentences(run: Run, told: list[str]) -> None:
@@ -228,6 +232,16 @@ def test_rate_and_time_left_follow_the_last_seconds() -> None:
     assert tally.sample() == 0.0
 
 
+def test_a_second_look_moves_a_bulk_from_state_to_state() -> None:
+    """What was settled later is counted where it belongs, and once."""
+    tally = Tally(2)
+    tally.count(out(S.ACCEPTED))
+    tally.count(GOOD)
+    tally.move(S.ACCEPTED, S.CANCELED)
+    assert {S.CANCELED: 2, S.ACCEPTED: 0} == tally.counts
+    assert tally.done == 2
+
+
 def test_a_note_stands_until_something_comes_in() -> None:
     """A reason for waiting is not shown beside a run that goes on."""
     tally = Tally(2)
@@ -259,6 +273,11 @@ def test_a_run_without_any_answer_is_in_vain() -> None:
         ("http://127.0.0.1:41265/bulks", "http://127.0.0.1:41265/bulks"),
         ("at 12:30:11, line 3: no", "at 12:30:11, line 3: no"),
         (f"bulk {ID}: HTTP 503", f"bulk {ID}: HTTP 503"),
+        ("?sender_id=1234567%3Ae3f3a759&page=2: 200", "?sender_id=***: 200"),
+        (
+            "?created_at[after]=2026-03-01T08%3A00%3A00Z",
+            "?created_at[after]=2026-03-01T08%3A00%3A00Z",
+        ),
         ("the secret itself", "the *** itself"),
     ],
 )

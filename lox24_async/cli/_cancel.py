@@ -1,210 +1,97 @@
 """``lox24 cancel``, as it is done."""
 
-import asyncio
-import os
-import signal
 import sys
-import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final
 
-from attrs import frozen
+from rich.console import Console
 
-from lox24_async import CancelOutcome, CancelReport, CancelState, ConfigurationError, Lox24Client
+from lox24_async import BulkFilter
 
-from .ids import Ids, collect, from_arguments, from_file
-from .options import DEFAULT_URL, CommandError, ExitCode, Output, read_token, shown, why
-from .progress import Display, Tally, listening
-from .show import closing_table, list_bad_lines, list_others, make_console, say, write_records
-from .verdict import Run, exit_code, is_unfinished, sentences
+from .asking import ask, person
+from .cancelling import cancel
+from .failures import code_of, explain
+from .ids import Ids
+from .job import Job
+from .matches import Search, list_bulks, search, summary
+from .options import CommandError, ExitCode, Output
+from .records import form_of
+from .show import list_bad_lines, make_console, reader_may_go, say, write_ids
+from .words import plural
 
-_SETTLING: Final = 1.0  # seconds that LOX24 gets before a second look
-_LAST_WORDS: Final = 1.0  # seconds in which a stopped run writes down what it knows
-
-
-@frozen(kw_only=True)
-class Job:
-    """What was typed."""
-
-    arguments: tuple[str, ...]
-    file: str | None
-    output: Output
-    base_url: str | None
-    token_file: Path | None
-    max_concurrency: int
-    quiet: bool
-    debug: bool
+__all__ = ["Job", "run"]
 
 
 def run(job: Job) -> ExitCode:
     """Cancel, and tell what came of it.
 
     Raises:
-        CommandError: wrong usage or settings; nothing was sent.
+        CommandError: wrong usage or settings, nobody to ask, an interrupted or failed
+            search; nothing was cancelled.
     """
+    wanted = job.wanted()
+    return _cancel_named(job) if wanted is None else _cancel_matching(job, wanted)
+
+
+def _cancel_named(job: Job) -> ExitCode:
+    client, ids = job.connect(), job.read_ids()
     console = make_console(sys.stderr, quiet=job.quiet)
-    alarm = make_console(sys.stderr)  # for what --quiet shows, too
-    client = _connect(job)
-    ids = _read_ids(job)
-    list_bad_lines(alarm, ids.bad)
+    list_bad_lines(make_console(sys.stderr), ids.bad)
     if ids.repeated:
         say(console, f"{ids.repeated:,} repeated: each id is cancelled once.")
-
-    report, tally = CancelReport(), Tally(len(ids.good))
-    display = Display(console, tally)
-    with listening(tally, display, debug=job.debug):
-        try:
-            interrupted = asyncio.run(_carry_out(client, ids.good, report, tally, display))
-        except (KeyboardInterrupt, asyncio.CancelledError):  # a second Ctrl-C
-            interrupted = True
-    outcomes = [
-        report[bulk_id] if bulk_id in report else CancelOutcome(bulk_id, CancelState.NOT_SENT)
-        for bulk_id in ids.good
-    ]
-
-    # Files and records first: a terminal that has gone refuses all that follows.
-    unfinished = [outcome.bulk_id for outcome in outcomes if is_unfinished(outcome)]
-    keep = unfinished and (interrupted or job.file == "-")
-    rest = _save(unfinished) if keep else None
-    _write(job.output, outcomes, ids)
-
-    end = Run(outcomes, len(ids.bad), interrupted)
-    code = exit_code(end)
-    say(console)
-    console.print(closing_table(end, tally.seconds))
-    say(console)
-    list_others(console, end)
-    source = "LOX24_AUTH_TOKEN" if job.token_file is None else shown(str(job.token_file))
-    for sentence in sentences(end, job.base_url or DEFAULT_URL, source):
-        say(alarm if code else console, sentence, "red" if code else "green")
-    if rest is not None:
-        say(alarm, f"The {len(unfinished):,} unfinished ids are in a file. To go on:")
-        say(alarm, f"  lox24 cancel --file {rest}")
-    return code
+    if not job.dry_run:
+        return cancel(job, client, ids)
+    say(console, f"{plural(len(ids.good), 'cancel')} would go to {job.place}. Nothing was sent.")
+    with reader_may_go():
+        write_ids(sys.stdout, job.output, ids.good)
+    return ExitCode.NOT_ALL if ids.bad else ExitCode.DONE
 
 
-def _connect(job: Job) -> Lox24Client:
+def _cancel_matching(job: Job, wanted: BulkFilter) -> ExitCode:
+    alarm = make_console(sys.stderr)
     try:
-        return Lox24Client(
-            read_token(job.token_file),
-            base_url=job.base_url or DEFAULT_URL,
-            max_concurrency=job.max_concurrency,
-        )
-    except ConfigurationError as error:
-        hint = "Check LOX24_BASE_URL or --base-url"
-        if "URL" not in error.message:
-            hint = "Check LOX24_AUTH_TOKEN or --token-file"
-        message = error.message[0].upper() + error.message[1:]
-        raise CommandError(f"{message}. {hint}; nothing was sent.") from error
+        found, agreed = _choose(job, wanted)
+    except KeyboardInterrupt:
+        say(alarm, "Interrupted: nothing was cancelled.")
+        return ExitCode.INTERRUPTED
+    if job.dry_run or not found.ids:
+        _write_found(job.output, found)
+        return ExitCode.DONE
+    if not agreed:
+        say(alarm, "Nothing was cancelled.")
+        return ExitCode.NOT_ALL
+    # What was shown, not what meets the filter by now. A client has one loop: this is another.
+    return cancel(job, job.connect(), Ids(found.ids, (), 0))
 
 
-def _read_ids(job: Job) -> Ids:
-    entries = list(from_arguments(job.arguments))
-    if job.file == "-":
-        if sys.stdin.isatty():
-            print("Reading ids from the keyboard, one a line; Ctrl-D ends.", file=sys.stderr)
-        entries += from_file(sys.stdin.buffer.read(), "stdin")
-    elif job.file is not None:
-        path = Path(job.file)
-        try:
-            entries += from_file(path.read_bytes(), shown(path.name)[1:-1])
-        except OSError as error:
-            raise CommandError(f"{shown(job.file)} cannot be read: {why(error)}.") from None
-    if not entries:
-        if job.file is None:
-            raise CommandError("Which bulks? Name their ids: lox24 cancel ID…, or --file FILE.")
-        raise CommandError("There is no id in the input; nothing was cancelled.")
-    return collect(entries)
+def _choose(job: Job, wanted: BulkFilter) -> tuple[Search, bool]:
+    """Search, and ask where it has to be asked; return the bulks, and whether to cancel them."""
+    if job.dry_run or job.yes:
+        return _look(job, wanted, make_console(sys.stderr, quiet=job.quiet)), job.yes
+    with person("Add --yes to cancel unasked, or --dry-run to look.") as keyboard:
+        found = _look(job, wanted, make_console(sys.stderr))
+        question = "Cancel it?" if len(found.ids) == 1 else f"Cancel these {len(found.ids):,}?"
+        return found, bool(found.ids) and ask(question, keyboard)
 
 
-# --- the run
+def _look(job: Job, wanted: BulkFilter, place: Console) -> Search:
+    """Search, and show what was found."""
+    progress = make_console(sys.stderr, quiet=job.quiet)
+    found = search(job.connect(), wanted, progress, debug=job.debug)
+    if found.interrupted:
+        raise KeyboardInterrupt
+    if found.error is not None:
+        told = explain(found.error, job.place, job.token_source)
+        raise CommandError(f"{told} Nothing was cancelled.", code_of(found.error))
+    bulks = found.bulks
+    list_bulks(place, bulks)
+    for sentence in summary(found.report, bulks):
+        say(place, sentence)
+    return found
 
 
-async def _carry_out(
-    client: Lox24Client,
-    ids: Sequence[str],
-    report: CancelReport,
-    tally: Tally,
-    display: Display,
-) -> bool:
-    """Cancel, until done, interrupted or in vain; return whether interrupted."""
-    _hang_up_like_ctrl_c()
-    show = asyncio.create_task(display.run())
-    work = asyncio.create_task(_work(client, ids, report, tally))
-    in_vain = asyncio.create_task(tally.in_vain.wait())
-    interrupted = False
-    try:
-        await asyncio.wait({work, in_vain}, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        interrupted = True
-        tally.stop()
-    try:
-        # Who waits goes home at once; what is in flight gets a grace time to come back.
-        await client.close()
-        await asyncio.wait({work}, timeout=_LAST_WORDS)
-    finally:
-        for task in (work, in_vain, show):
-            task.cancel()
-        await asyncio.wait({work, in_vain, show})
-    if not show.cancelled():
-        show.exception()  # read and let go: a terminal that has gone costs nobody the result
-    if not work.cancelled():
-        work.result()
-    return interrupted
-
-
-async def _work(
-    client: Lox24Client, ids: Sequence[str], report: CancelReport, tally: Tally
-) -> None:
-    await client.cancel_bulks(ids, report=report, progress=tally.count)
-    doubtful = report.unresolved()
-    if doubtful and not tally.stopped:
-        tally.phase = f"looking again at {len(doubtful):,}"
-        await asyncio.sleep(_SETTLING)
-        await client.resolve(report)
-
-
-def _hang_up_like_ctrl_c() -> None:
-    """Let a closed terminal or a ``kill`` end the run as Ctrl-C does: with nothing lost."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if task is None or number is None or signal.getsignal(number) is signal.SIG_IGN:
-            continue  # under nohup a hang-up is no matter
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, task.cancel)
-
-
-# --- what is left behind
-
-
-def _save(ids: Sequence[str]) -> Path:
-    """Write ids to a new file in the working directory, or wherever a file can be made."""
-    now = datetime.now(UTC)
-    text = "\n".join([f"# not finished by lox24 cancel at {now:%Y-%m-%d %H:%M:%S} UTC", *ids, ""])
-    stem = f"lox24-unfinished-{now:%Y%m%dT%H%M%SZ}"
-    for place in (Path(), Path(tempfile.gettempdir())):
-        for suffix in ("", *(f"-{n}" for n in range(2, 100))):
-            path = place / f"{stem}{suffix}.txt"
-            try:
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(text)
-            except FileExistsError:
-                continue
-            except OSError:
-                break
-            return path
-    raise CommandError(
-        "No file could be written for the unfinished ids:\n" + "\n".join(ids), ExitCode.INTERRUPTED
-    )
-
-
-def _write(form: Output, outcomes: Sequence[CancelOutcome], ids: Ids) -> None:
-    try:
-        write_records(sys.stdout, form, outcomes, ids.bad)
-    except BrokenPipeError:  # the reader had enough (head, say)
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _write_found(output: Output, found: Search) -> None:
+    if output is Output.TABLE:
+        return  # people have read it on stderr
+    form = form_of(output)
+    with reader_may_go():
+        sys.stdout.writelines((form.head, *map(form.row, found.bulks), form.tail))
+        sys.stdout.flush()

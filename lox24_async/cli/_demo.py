@@ -22,8 +22,9 @@ from lox24_async import (
 from lox24_async.testing import FakeLox24
 
 from .options import ExitCode
-from .progress import Display, Tally, listening
+from .progress import Display, listening
 from .show import closing_table, make_console, say
+from .tally import Tally
 from .verdict import Run
 
 _SEED: Final = 24
@@ -84,7 +85,7 @@ class _Stage:
 
     async def cancel(self, client: Lox24Client, ids: list[str], tally: Tally) -> CancelReport:
         """Cancel under the bar."""
-        display = Display(self.console, tally, every=_LINE_EVERY)
+        display = Display(self.console, tally, _LINE_EVERY, pause=lambda: client.pause)
         with listening(tally, display, debug=False):
             show = asyncio.create_task(display.run())
             try:
@@ -202,7 +203,7 @@ class _StormyTally(Tally):
 
     def count(self, outcome: CancelOutcome) -> None:
         super().count(outcome)
-        if self.done == self.total // 4:
+        if self.done == _IN_STORM // 4:
             self._gateway.fail_next(503, times=_FAILURES, body=_DOWN)
 
 

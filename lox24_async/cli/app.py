@@ -5,8 +5,15 @@ from typing import Annotated
 import typer
 
 from .cancel import command as cancel
+from .create import command as create
+from .delete import command as delete
 from .demo import command as demo
+from .list import command as list_bulks
 from .options import EXIT_CODES
+from .sandbox import command as sandbox
+from .show_bulk import command as show
+from .simulate import command as simulate
+from .status import command as status
 
 app = typer.Typer(
     help="Stop SMS campaigns (bulks) at the LOX24 gateway, and see what became of each.",
@@ -16,7 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# In the help's order: what is needed in an emergency comes first.
 app.command("cancel", epilog=EXIT_CODES)(cancel)
+app.command("list")(list_bulks)
+app.command("show")(show)
+app.command("status")(status)
+app.command("create")(create)
+app.command("simulate")(simulate)
+app.command("delete")(delete)
+app.command("sandbox")(sandbox)
 app.command("demo")(demo)
 
 

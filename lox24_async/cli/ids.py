@@ -1,8 +1,8 @@
 """Reading bulk ids from what people have at hand: pure functions from text to ids.
 
 Taken are: one id a line, with comments and blank lines; CSV with a header that names ``uuid``
-(or ``bulk_id``); one JSON object a line with one of these. A line that holds no id is named
-by its number, and never costs another line its place.
+(or ``bulk_id``); one JSON object a line with one of these, or a JSON array of such. What holds
+no id is named by its number, and never costs another its place.
 """
 
 import codecs
@@ -82,7 +82,13 @@ def from_arguments(values: Iterable[str]) -> Iterator[Entry]:
 
 def from_file(data: bytes, name: str) -> Iterator[Entry]:
     """Read ids from a file's content."""
-    lines = list(io.StringIO(_decode(data), newline=None))
+    text = _decode(data)
+    array = _json_array(text)
+    if array is not None:
+        for number, item in enumerate(array, 1):
+            yield f"{name} item {number}", *_from_item(item)
+        return
+    lines = list(io.StringIO(text, newline=None))
     first = next((i for i, line in enumerate(lines) if _says_something(line)), len(lines))
     header = _csv_header(lines[first]) if first < len(lines) else None
     found = _from_lines(lines) if header is None else _from_csv(lines, first + 1, *header)
@@ -110,7 +116,7 @@ def _from_lines(lines: Sequence[str]) -> Iterator[_Found]:
             continue
         text = line.strip()
         if text.startswith("{"):
-            yield index, *_from_object(text)
+            yield index, *_from_object(text.rstrip(","))  # as in an array that was cut off
         else:
             yield index, text.partition("#")[0].strip(" \t\"',;"), ""
 
@@ -120,12 +126,27 @@ def _from_object(text: str) -> tuple[str | None, str]:
         said: object = json.loads(text)
     except (ValueError, RecursionError):
         return None, "broken JSON"
+    return _from_item(said)
+
+
+def _from_item(said: object) -> tuple[str | None, str]:
+    if isinstance(said, str):
+        return said, ""
     if isinstance(said, dict):
         for name in _COLUMNS:
             value: object = said.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             if isinstance(value, str):
                 return value, ""
     return None, "no uuid in the JSON object"
+
+
+def _json_array(text: str) -> list[object] | None:
+    if text.lstrip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            said: object = json.loads(text)
+            if isinstance(said, list):
+                return said  # pyright: ignore[reportUnknownVariableType]
+    return None
 
 
 # --- CSV

@@ -128,7 +128,7 @@ def why(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-_TOKEN_LIKE: Final = re.compile(r"(?<![\w.:/-])\d+:[^\s:/'\"]{4,}")
+_TOKEN_LIKE: Final = re.compile(r"(?<![\w.:/-])\d+(?::|%3A)[^\s:/'\"]{4,}")  # also in a URL
 
 
 def mask(text: str) -> str:

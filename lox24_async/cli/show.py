@@ -3,7 +3,9 @@
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO
 
 from rich.console import Console
@@ -78,7 +80,7 @@ def closing_table(run: Run, seconds: float) -> Table:
             grid.add_row(f"{len(these):,}", label, meaning(state, these))
     if run.bad_lines:
         grid.add_row(f"{run.bad_lines:,}", Text("no bulk id", style="red"), "named above")
-    rate = f", {run.total / seconds:,.0f} a second" if seconds >= 1 else ""
+    rate = f", {run.total / seconds:,.0f} a second" if run.total >= seconds >= 1 else ""
     grid.add_row(f"{run.total:,}", "in all", f"in {seconds:.1f} s{rate}", style="bold")
     return grid
 
@@ -112,11 +114,31 @@ def list_bad_lines(console: Console, bad: Sequence[BadLine]) -> None:
 # --- for machines
 
 
+@contextmanager
+def reader_may_go() -> Generator[None]:
+    """Let the reader of stdout go when it had enough (``head``, say)."""
+    try:
+        yield
+    except BrokenPipeError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def write_records(
     stream: TextIO, form: Output, outcomes: Iterable[CancelOutcome], bad: Iterable[BadLine]
 ) -> None:
     """Write a record for each bulk, in input order, and for each bad line."""
-    records = _records(outcomes, bad)
+    _write(stream, form, _FIELDS, _records(outcomes, bad))
+
+
+def write_ids(stream: TextIO, form: Output, ids: Iterable[str]) -> None:
+    """Write a record for each id, as ``--file`` takes it."""
+    _write(stream, form, ("uuid",), ({"uuid": bulk_id} for bulk_id in ids))
+
+
+def _write(
+    stream: TextIO, form: Output, names: Sequence[str], records: Iterable[dict[str, Any]]
+) -> None:
     if form is Output.NDJSON:
         stream.writelines(json.dumps(record) + "\n" for record in records)
     elif form is Output.JSON:
@@ -124,8 +146,8 @@ def write_records(
         stream.write(f"[\n{lines}\n]\n")
     elif form is Output.CSV:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_FIELDS)
-        writer.writerows([record[name] for name in _FIELDS] for record in records)
+        writer.writerow(names)
+        writer.writerows([record[name] for name in names] for record in records)
     stream.flush()
 
 

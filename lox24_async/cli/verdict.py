@@ -170,7 +170,9 @@ def sentences(run: Run, base_url: str, token_source: str) -> list[str]:
         return ["The bulk is cancelled." if run.total == 1 else f"All {run.total:,} are cancelled."]
     if code is ExitCode.INTERRUPTED:
         left = Counter(o.state for o in run.outcomes if is_unfinished(o))
-        told = [f"{len(run.outcomes) - left.total():,} done"]
+        accepted = sum(o.state is CancelState.ACCEPTED for o in run.outcomes)
+        told = [f"{len(run.outcomes) - left.total() - accepted:,} done"]
+        told += [f"{accepted:,} accepted"] if accepted else []
         states = (CancelState.UNKNOWN, CancelState.NOT_SENT)
         told += [f"{left[state]:,} {LABELS[state]}" for state in states]
         if turned_away := left[CancelState.REJECTED]:

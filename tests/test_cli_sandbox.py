@@ -1,0 +1,242 @@
+"""``lox24 sandbox``, and the door: help, version, completion, what is imported for them."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from lox24_async import __version__
+
+from . import cli_stage
+from .cli_stage import LOX24, MOST, Screen, lox24, start
+
+empty_room = cli_stage.empty_room
+
+DOCS = Path(__file__).parent.parent / "docs" / "command-line.md"
+COMMANDS = ("cancel", "list", "show", "status", "create", "simulate", "delete", "sandbox", "demo")
+HEAVY = ("aiohttp", "attrs", "cattrs", "rich", "asyncio", "logging")
+
+
+@contextmanager
+def sandbox(*args: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """Run the sandbox on a free port; give its process, and the environment that it says."""
+    with start("sandbox", "--port", "0", "--latency", "0", *args) as child:
+        try:
+            assert child.stdout is not None
+            lines = [shlex.split(child.stdout.readline()) for _ in range(2)]
+            assert ["export", "export"] == [line[0] for line in lines]
+            yield child, dict(line[1].split("=", 1) for line in lines)
+        finally:
+            child.kill()
+
+
+def run(environment: dict[str, str], *args: str, stdin: str | None = None) -> tuple[int, str, str]:
+    """Run the command in a process, with what the sandbox said to export."""
+    child = start(*args, stdin=subprocess.PIPE, env={**os.environ, **environment})
+    with child:
+        out, err = child.communicate(stdin, timeout=MOST)
+    return child.returncode, out, err
+
+
+# --- the sandbox
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_sandbox_can_be_tried_with_every_command(number: signal.Signals) -> None:
+    """What it prints is all that one needs; each request is a line; Ctrl-C is no failure."""
+    with sandbox("--bulks", "20", "--page-size", "7") as (child, environment):
+        code, out, _ = run(environment, "list", "-o", "ndjson")
+        bulks = [json.loads(line) for line in out.splitlines()]
+        assert (code, len(bulks)) == (0, 20)
+        assert {b["status_code"] for b in bulks} == {0, 5, 10, 15, 20}
+        assert run(environment, "status", "-f", "-", stdin=out)[0] == 0
+        code, out, _ = run(
+            environment, *("create", "--sender", "Bank", "--text", "x", "--group", "7117", "--yes")
+        )
+        assert code == 0
+        assert re.search("^messages +250$", run(environment, "show", out.strip())[1], re.MULTILINE)
+        assert run(environment, "cancel", out.strip(), "--wait")[0] == 0
+        assert run(environment, "delete", out.strip(), "--yes")[0] == 0
+        child.send_signal(number)
+        _, err = child.communicate(timeout=MOST)
+    assert child.returncode == 0
+    lines = err.splitlines()
+    assert re.fullmatch(r"A gateway with 20 bulks runs at \S+ until Ctrl-C\. .*", lines[0])
+    assert lines[-1] == "The sandbox has ended."
+    log = [line.split(" ", 2)[1:] for line in lines[2:-1]]
+    assert ["GET", "POST", "PUT", "DELETE"] == list(dict.fromkeys(method for method, _ in log))
+    assert environment["LOX24_AUTH_TOKEN"].partition(":")[2] not in err
+
+
+def test_the_examples_of_the_docs_run() -> None:
+    """Every console block of docs/command-line.md, as it stands, in one go and without errors."""
+    blocks = re.findall(r"```console\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line.removeprefix("$ ") for line in "".join(blocks).splitlines()]
+    used = {word for line in lines for word in re.findall(r"lox24 ([a-z]+)", line)}
+    assert used == {*COMMANDS} - {"sandbox", "demo"}
+    shell = f'lox24() {{ {shlex.join(LOX24)} "$@"; }}\nset -e -o pipefail\n'
+    with sandbox("--starts-after", "600", "--sends-for", "600") as (_, there):
+        done = subprocess.run(
+            ["bash", "-c", shell + "\n".join(lines)],
+            env={**os.environ, **there},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=3 * MOST,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert not re.findall("^Error", done.stderr, re.MULTILINE)
+
+
+def test_its_bulks_move() -> None:
+    """New bulks begin to be sent and are processed, so that there is something to watch."""
+    with sandbox("--bulks", "10", "--starts-after", "0.2", "--sends-for", "0.2") as (_, there):
+        _, out, _ = run(there, "list", "--delivery-to", "now", "-o", "ndjson")
+        code, out, _ = run(
+            there, *("status", "-f", "-", "-w", "--interval", "0.1", "-o", "ndjson"), stdin=out
+        )
+    told = [json.loads(line) for line in out.splitlines()]
+    ends = {record["uuid"]: record["status_code"] for record in told}
+    assert code == 0
+    assert [10] * 6 + [15, 20] == sorted(ends.values())  # 2 were new, 3 in progress, 1 processed
+
+
+def test_it_speaks_to_any_program() -> None:
+    """Plain HTTP: another language needs the URL and the token, nothing of ours."""
+    with sandbox("--bulks", "3") as (_, there):
+        request = urllib.request.Request(
+            f"{there['LOX24_BASE_URL']}/bulks",
+            headers={
+                "X-LOX24-AUTH-TOKEN": there["LOX24_AUTH_TOKEN"],
+                "Accept": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=MOST) as answer:
+            assert len(json.load(answer)) == 3
+
+
+def test_its_bulks_are_the_same_each_time() -> None:
+    """So that an example can be repeated."""
+    ids: list[list[str]] = []
+    for _ in range(2):
+        with sandbox("--bulks", "5", "-q") as (child, there):
+            _, out, _ = run(there, "list", "-o", "ndjson")
+            ids.append([json.loads(line)["uuid"] for line in out.splitlines()])
+            child.send_signal(signal.SIGINT)
+            assert "GET" not in child.communicate(timeout=MOST)[1]
+    assert sorted(ids[0]) == sorted(ids[1])
+
+
+def test_a_port_that_is_taken_is_told() -> None:
+    """Exit code 2, and what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with start("sandbox", "--port", str(port)) as child:
+            out, err = child.communicate(timeout=MOST)
+    assert (child.returncode, out) == (2, "")
+    assert re.fullmatch(
+        rf"Error: Port {port} cannot be used: .*\. Name another --port; 0 is any\.\n", err
+    )
+
+
+def test_in_a_terminal_ctrl_c_ends_it() -> None:
+    """^C on the keyboard: the last word is said, exit code 0."""
+    with Screen("sandbox", "--port", "0", "--bulks", "1") as screen:
+        screen.until("export LOX24_AUTH_TOKEN=")
+        screen.until("lox24 list")
+        screen.type("\x03")
+        code, seen = screen.end()
+    assert code == 0
+    assert "A gateway with 1 bulk runs at http://127.0.0.1:" in seen
+    assert seen.endswith("The sandbox has ended.\n")
+
+
+# --- the door
+
+
+def python(program: str, *args: str) -> str:
+    """Run a program in a fresh interpreter; return what it writes."""
+    return subprocess.check_output([sys.executable, "-c", program, *args], text=True, timeout=MOST)
+
+
+def loaded(program: str) -> set[str]:
+    """Return the top-level modules that a program has loaded at its end."""
+    told = python(
+        "import sys, io, json\nout, sys.stdout = sys.stdout, io.StringIO()\n"
+        f"try:\n    {program}\nexcept SystemExit: pass\n"
+        "json.dump(sorted(sys.modules), out)"
+    )
+    return set(json.loads(told))
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_the_help_loads_nothing_heavy(command: str) -> None:
+    """So that it is there at once, for each command as for all."""
+    words = f"sys.argv[1:] = {[*filter(None, [command]), '--help']}"
+    modules = loaded(f"{words}; from lox24_async.cli import main; main()")
+    assert "lox24_async.cli.app" in modules
+    assert set() == {name for name in HEAVY if name in modules}
+
+
+@pytest.mark.parametrize(
+    "program", ["import lox24_async", "from lox24_async import Lox24Client, CancelReport"]
+)
+def test_the_library_loads_nothing_of_the_command_line(program: str) -> None:
+    """Who only uses the library pays for neither typer nor rich."""
+    assert set() == {"typer", "click", "rich", "lox24_async.cli"} & loaded(program)
+
+
+def test_the_help_names_the_commands_in_the_order_of_need() -> None:
+    """What stops a campaign comes first; each command has a help of its own."""
+    code, out, _ = lox24("--help")
+    assert code == 0
+    listed = re.findall(r"^  ([a-z]+)  +[A-Z]", out.partition("Commands:")[2], re.MULTILINE)
+    assert list(COMMANDS) == listed
+    for command in COMMANDS:
+        code, out, _ = lox24(command, "--help")
+        assert code == 0
+        assert f" {command} [OPTIONS]" in out
+
+
+def test_the_version_is_the_package_s() -> None:
+    """``lox24 --version`` is one line."""
+    assert lox24("--version") == (0, f"lox24 {__version__}\n", "")
+
+
+def test_bash_gets_a_completion_that_completes() -> None:
+    """``--show-completion`` prints a script; what the script asks for is answered."""
+    shell = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    with start("--show-completion", "bash", env=shell) as child:
+        script, err = child.communicate(timeout=MOST)
+    assert (child.returncode, err) == (0, "")
+    assert "_LOX24_COMPLETE=complete_bash" in script
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True, timeout=MOST)
+    asked = {"_LOX24_COMPLETE": "complete_bash", "COMP_WORDS": "lox24 s", "COMP_CWORD": "1"}
+    with start(env={**os.environ, **asked}) as child:
+        answer, _ = child.communicate(timeout=MOST)
+    assert answer.split() == ["show", "status", "simulate", "sandbox"]
+
+
+def test_the_picture_of_the_docs_shows_a_run_and_nothing_else() -> None:
+    """It is well-formed, fetches nothing, and names no place of the machine that recorded it."""
+    svg = DOCS.with_suffix(".svg").read_text(encoding="utf-8")
+    text = "".join(ElementTree.fromstring(svg).itertext()).replace("\xa0", " ")
+    for told in ("lox24 list --sender bank", "lox24 cancel --matching", "[y/N] y", "All 200 are"):
+        assert told in text
+    assert re.search(r"url\(\W?http|<image|<script", svg) is None
+    assert re.search(r"/(home|root|tmp|usr|work)\b", svg) is None
