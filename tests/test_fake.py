@@ -960,3 +960,12 @@ async def test_ids_of_created_bulks_are_distinct(wire: Wire) -> None:
     for _ in range(3):
         await wire.ask("POST", "/bulks", body=DRAFT, headers={"Idempotency-Key": "1"})
     assert 3 == len(wire.gateway.bulks)
+
+
+@pytest.mark.looptime
+async def test_dates_under_looptime(fake_lox24: FakeLox24) -> None:
+    """A fixture that started in real time goes on in a test whose time leaps, and begins at 0."""
+    begun = fake_lox24.now
+    assert abs(begun - datetime.now(UTC)) < timedelta(seconds=30)
+    await asyncio.sleep(3_600)
+    assert timedelta(seconds=3_600) <= fake_lox24.now - begun < timedelta(seconds=3_630)

@@ -1,7 +1,6 @@
 """The gateway's clock: the loop's time, and the wall time that goes with it."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
@@ -12,30 +11,33 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._loop_time: Callable[[], float] = lambda: 0.0
-        self._elapsed: Callable[[], float] = lambda: 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._last = 0.0  # the loop's time when it was last looked at
+        self._elapsed = 0.0
         self._zero = datetime.now(UTC)
 
     def start(self) -> None:
         """Go on in the running loop, from where it stopped."""
-        loop_time = asyncio.get_running_loop().time
-        zero = loop_time() - self.elapsed()
-        self._zero = datetime.now(UTC) - timedelta(seconds=self.elapsed())
-        self._loop_time = loop_time
-        self._elapsed = lambda: loop_time() - zero
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._zero = datetime.now(UTC) - timedelta(seconds=self._elapsed)
 
     def stop(self) -> None:
         """Stand still."""
-        last, elapsed = self.seconds(), self.elapsed()
-        self._loop_time, self._elapsed = lambda: last, lambda: elapsed
+        self.elapsed()
+        self._loop = None
 
     def seconds(self) -> float:
         """Return the loop's time."""
-        return self._loop_time()
+        return self._last if self._loop is None else self._loop.time()
 
     def elapsed(self) -> float:
         """Return how many seconds the gateway has run."""
-        return self._elapsed()
+        now = self.seconds()
+        # looptime begins at 0 with the test itself, after the fixtures ran in real time.
+        self._elapsed += max(0.0, now - self._last)
+        self._last = now
+        return self._elapsed
 
     def date(self, elapsed: float | None = None) -> datetime:
         """Return the date and time, now or ``elapsed`` seconds after the start."""
