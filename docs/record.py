@@ -48,7 +48,7 @@ def run(line: str, keys: str, gateway: FakeLox24) -> str:
         "TERM": "xterm-256color",
         "TZ": "UTC",
     }
-    words = re.findall(r"[^\s]+", line)[1:]
+    words = line.split()[1:]
     child = subprocess.Popen(  # noqa: S603  our own program
         [sys.executable, "-m", "lox24_async.cli", *words],
         **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),  # type: ignore[call-overload]
@@ -59,8 +59,8 @@ def run(line: str, keys: str, gateway: FakeLox24) -> str:
     while True:
         try:
             chunk = os.read(ours, 65536)
-        except OSError:  # the child has left its terminal
-            break
+        except OSError:  # how Linux says that the child has left its terminal
+            chunk = b""
         if not chunk:
             break
         seen += chunk
@@ -74,8 +74,7 @@ def run(line: str, keys: str, gateway: FakeLox24) -> str:
 
 def stills(seen: str) -> Iterator[str]:
     """Give what stayed on the screen, and of the frames of the bar one in the middle."""
-    pieces = [piece for piece in _OVER.split(seen) if piece.strip()]
-    pieces = [piece for piece in pieces if not piece.startswith("searching")]
+    pieces = [p for p in _OVER.split(seen) if p.strip() and not p.startswith("searching")]
     frames = [piece for piece in pieces if "/s" in piece and " left" in piece]
     for piece in pieces:
         if piece not in frames:

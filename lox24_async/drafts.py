@@ -26,6 +26,10 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TEXT_MOST: Final = 1785  # characters, placeholders included
 _GSM_MOST: Final = 1530  # of the message that goes out, characters of the extension twice
 _UNICODE_MOST: Final = 670  # of the message that goes out, UTF-16 code units
+# What one SMS holds, and each part of a longer one. Source: 3GPP TS 23.040.
+_GSM_SMS: Final = (160, 153)
+_UNICODE_SMS: Final = (70, 67)
+_VOICE: Final = (ServiceCode.TEXT2SPEECH, ServiceCode.TEXT2SPEECH_SSML)
 _SERVICES: Final[Mapping[object, ServiceCode]] = {str(code): code for code in ServiceCode}
 _LANGS: Final[Mapping[object, VoiceLang]] = {str(lang): lang for lang in VoiceLang}
 
@@ -89,6 +93,29 @@ class BulkDraft:
     is_unicode: bool | None = None
     source: int | None = None
     voice_lang: VoiceLang | str | None = field(default=None, converter=_to_lang)
+
+    @property
+    def needs_unicode(self) -> bool:
+        """Whether the text goes out as Unicode: because it was asked for, or is not all GSM 03.38.
+
+        That LOX24 decides in this way where ``is_unicode`` is ``None`` is inferred.
+        """
+        return bool(self.is_unicode) or find_foreign(self.text) is not None
+
+    @property
+    def parts(self) -> int:
+        """How many SMS one message takes; each of them is paid for. A call is 1.
+
+        One SMS holds 160 characters of GSM 03.38 (some count twice) or 70 UTF-16 code units of
+        Unicode; where it takes several, each holds 153 or 67. The text is counted as it stands,
+        before columns of a group are filled in.
+        """
+        if self.service_code in _VOICE:
+            return 1
+        wide = self.needs_unicode
+        length = unicode_length(self.text) if wide else gsm_length(self.text)
+        single, part = _UNICODE_SMS if wide else _GSM_SMS
+        return 1 if length <= single else -(-length // part)
 
     def __attrs_post_init__(self) -> None:
         self._check_sender()
@@ -156,7 +183,7 @@ class BulkDraft:
             )
         # Columns of a group may stand in the text: the final length is known to LOX24 only.
         if self.service_code == ServiceCode.DIRECT and not self.msg_groups:
-            _check_length(text, gsm=not self.is_unicode and foreign is None)
+            _check_length(text, gsm=not self.needs_unicode)
 
 
 def _check_distinct(name: str, values: tuple[object, ...]) -> None:

@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Self
 
+import attrs
 import pytest
 from typer.testing import CliRunner
 
+from lox24_async import Lox24Client, RetryPolicy
 from lox24_async.cli.app import app
+from lox24_async.cli.connect import Setup
 from lox24_async.testing import FakeLox24
 
 CANARY = "1234567:c4n4ryc4n4ryc4n4ryc4n4ry"
@@ -60,6 +63,18 @@ def empty_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOX24_AUTH_TOKEN", "LOX24_BASE_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command's own retry policy begin with pauses that no test has to wait for."""
+    connect = Setup.connect
+
+    def connect_soon(setup: Setup, retry: RetryPolicy | None = None) -> Lox24Client:
+        soon = attrs.evolve(retry or RetryPolicy(), initial_delay=0.01, max_delay=0.05)
+        return connect(setup, soon)
+
+    monkeypatch.setattr(Setup, "connect", connect_soon)
 
 
 def lox24(*args: str, stdin: bytes | str | None = None) -> tuple[int, str, str]:

@@ -17,8 +17,8 @@ import pytest
 
 from lox24_async import BulkStatus, Lox24Client, __version__
 from lox24_async.cli import main
+from lox24_async.cli.console import make_console
 from lox24_async.cli.progress import Display, listening
-from lox24_async.cli.show import make_console
 from lox24_async.cli.tally import Tally
 from lox24_async.testing import FakeLox24
 
@@ -27,6 +27,7 @@ from .cli_stage import (
     CANARY,
     MOST,
     STRANGER,
+    Screen,
     add,
     free_url,
     lox24,
@@ -39,6 +40,7 @@ from .conftest import QUICK
 
 gateway = cli_stage.gateway
 empty_room = cli_stage.empty_room
+impatient = cli_stage.impatient
 terminal = cli_stage.terminal
 
 
@@ -294,7 +296,7 @@ def test_a_blocked_ip_ends_the_run(gateway: FakeLox24) -> None:
     assert "(in 10 min)" in err
 
 
-def test_a_host_that_is_not_there_ends_the_run(gateway: FakeLox24) -> None:
+def test_a_host_that_is_not_there_ends_the_run(gateway: FakeLox24, impatient: None) -> None:
     """Exit code 5, the address, and what to do."""
     url = free_url()
     code, _, err = lox24("cancel", STRANGER, "--base-url", url)
@@ -304,8 +306,11 @@ def test_a_host_that_is_not_there_ends_the_run(gateway: FakeLox24) -> None:
     assert gateway.requests == []
 
 
-def test_what_is_accepted_is_looked_at_again(gateway: FakeLox24) -> None:
+def test_what_is_accepted_is_looked_at_again(
+    gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A 200 that is not 15 yet is settled by one more look."""
+    monkeypatch.setattr("lox24_async.cli.cancelling._SETTLING", 0.01)
     [bulk_id] = add(gateway, 5)
     gateway.fail_next(body=json.dumps({"uuid": bulk_id, "status_code": 5}))
     code, out, _ = lox24("cancel", bulk_id, "-o", "ndjson")
@@ -426,14 +431,17 @@ def test_no_color_leaves_the_bar_and_takes_the_colours(
 
 
 def test_the_demo_shows_and_checks_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a pipe: exit code 0, under 15 seconds, no control codes, every number right."""
+    """Exit code 0, under 15 seconds, every number right; control codes only in a terminal."""
     monkeypatch.setenv("LOX24_AUTH_TOKEN", CANARY)  # must not matter
     monkeypatch.setenv("LOX24_BASE_URL", free_url())
     started = time.monotonic()
-    with start("demo") as child:
+    with start("demo") as child, Screen("demo") as screen:
+        code, seen = screen.end()
         out, err = child.communicate(timeout=MOST)
     assert (child.returncode, err) == (0, "")
     assert time.monotonic() - started < 15
+    assert (0, 9, 0) == (code, seen.count("[ok]"), seen.count("[WRONG]"))
+    assert b"\x1b[?25l" in screen._seen  # the bar
     assert "\x1b" not in out
     assert "\r" not in out
     rows = re.findall(r"^ *([\d,]+)  ([a-z ]+?)  ", out, re.MULTILINE)
@@ -456,7 +464,7 @@ def test_the_demo_fails_if_a_number_is_wrong(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The demo is a check: a wrong number is shown, and the exit code is 1."""
-    from lox24_async.cli import _demo  # noqa: PLC0415  so that the others run without it
+    from lox24_async.cli.commands import _demo  # noqa: PLC0415  so that the others run without it
 
     async def play(stage: Any) -> None:
         stage.check(1, 1, "one")
@@ -481,7 +489,7 @@ def test_help_names_commands_and_exit_codes_and_loads_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.endswith("[]\n")
-    for text in ("cancel ", "demo ", "  0    all bulks are cancelled", "  130  interrupted"):
+    for text in ("cancel ", "demo ", "  0    done\n", "  130  interrupted"):
         assert text in done.stdout
 
 
@@ -489,6 +497,7 @@ def test_the_help_of_cancel_documents_the_exit_codes() -> None:
     """Whoever scripts ``lox24 cancel`` finds the codes in its help."""
     code, out, _ = lox24("cancel", "--help")
     assert code == 0
+    assert "  0    all bulks are cancelled\n" in out
     assert "  3    LOX24 refused the token\n" in out
 
 

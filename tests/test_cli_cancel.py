@@ -1,6 +1,7 @@
 """``lox24 cancel`` with filters, in pipes and in terminals: what is shown, asked and sent."""
 
 import asyncio
+import io
 import json
 import re
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from lox24_async import BulkStatus, CancelOutcome, CancelReport, CancelState
 from lox24_async.cli import cancelling
+from lox24_async.cli.asking import ask
 from lox24_async.cli.tally import Tally
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
 
@@ -22,6 +24,7 @@ from .cli_stage import CANARY, STRANGER, Screen, add, lox24, puts, wait_for
 
 gateway = cli_stage.gateway
 empty_room = cli_stage.empty_room
+impatient = cli_stage.impatient
 
 CANCELABLE = (BulkStatus.NEW, BulkStatus.IN_PROGRESS)
 
@@ -259,15 +262,13 @@ def test_yes_cancels_exactly_what_was_shown(gateway: FakeLox24) -> None:
 @pytest.mark.parametrize(
     ("keys", "code", "told"),
     [
-        ("\n", 1, "Nothing was cancelled."),
-        ("n\n", 1, "Nothing was cancelled."),
         ("yeah\n", 1, "Nothing was cancelled."),
         ("\x04", 1, "Nothing was cancelled."),
         ("\x03", 130, "Interrupted: nothing was cancelled."),
     ],
 )
 def test_anything_but_yes_is_no(gateway: FakeLox24, keys: str, code: int, told: str) -> None:
-    """Enter, another word, Ctrl-D and Ctrl-C cancel nothing; nor does --quiet hide the question."""
+    """Another word, Ctrl-D and Ctrl-C cancel nothing; nor does --quiet hide the question."""
     stock(gateway)
     with Screen("cancel", "--matching", "--all", "--quiet") as screen:
         screen.until("[y/N] ")
@@ -276,6 +277,23 @@ def test_anything_but_yes_is_no(gateway: FakeLox24, keys: str, code: int, told: 
     assert code == ended
     assert seen.endswith(f"\n{told}\n")
     assert puts(gateway) == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "agreed"),
+    [
+        *[(f"{word}\n", True) for word in ("y", "Y", "yes", "YES", " yes ")],
+        *[(f"{word}\n", False) for word in ("", " ", "n", "no", "yeah", "ye s", "1", "j")],
+        ("", False),
+        ("y", True),
+    ],
+)
+def test_only_yes_is_yes(typed: str, agreed: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """For every command that asks; the cursor never stays behind the question."""
+    assert agreed is ask("Sure?", io.StringIO(typed))
+    out, err = capsys.readouterr()
+    assert ("", "Sure? [y/N] ") == (out, err.rstrip("\n"))
+    assert typed.endswith("\n") != err.endswith("\n")
 
 
 def test_what_was_typed_ahead_is_no_answer(gateway: FakeLox24) -> None:
@@ -343,7 +361,7 @@ def test_ctrl_c_in_mid_run_loses_nothing_and_the_file_goes_on(gateway: FakeLox24
     Path("ids.txt").write_text("\n".join(ids))
     # The last ones in flight are answered after the Ctrl-C only.
     held = {f"/bulks/{bulk_id}/cancel" for bulk_id in ids[30:]}
-    gateway.fail_if(lambda request: Fault(delay=1.0) if request.path in held else None)
+    gateway.fail_if(lambda request: Fault(delay=0.6) if request.path in held else None)
     with Screen("cancel", "--file", "ids.txt", "--max-concurrency", "5") as screen:
         screen.until("30/120")
         screen.type("\x03")
@@ -369,7 +387,9 @@ def test_ctrl_c_while_waiting_tells_what_is_accepted(gateway: FakeLox24) -> None
     """All is sent by then: exit code 130 at once, and no file of unfinished ids."""
     ids = add(gateway, 5, 5)
     gateway.stops_after = 3600.0
-    with Screen("cancel", *ids, "--wait") as screen:
+    soon = "from lox24_async.cli import cancelling; cancelling._SETTLING = 0.01; main()"
+    program = cli_stage.LOX24[-1].replace("main()", soon)
+    with Screen("cancel", *ids, "--wait", program=program) as screen:
         screen.until("waiting for 2 to stop")
         screen.type("\x03")
         code, seen = screen.end()
@@ -378,13 +398,16 @@ def test_ctrl_c_while_waiting_tells_what_is_accepted(gateway: FakeLox24) -> None
     assert list(Path().glob("lox24-unfinished-*")) == []
 
 
-def test_ctrl_c_while_the_program_still_loads_is_told_by_its_exit_code(gateway: FakeLox24) -> None:
+@pytest.mark.parametrize("module", ["app", "options", "commands._cancel"])
+def test_ctrl_c_while_the_program_still_loads_is_told_by_its_exit_code(
+    gateway: FakeLox24, module: str
+) -> None:
     """Even before anything begins there is no traceback, and it is exit code 130."""
     block = (
         "import sys\n"
         "class Impatient:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'lox24_async.cli._cancel': raise KeyboardInterrupt\n"
+        f"        if name == 'lox24_async.cli.{module}': raise KeyboardInterrupt\n"
         "sys.meta_path.insert(0, Impatient())\n"
     )
     program = [*cli_stage.LOX24[:-1], block + cli_stage.LOX24[-1], "cancel", *add(gateway, 0)]
@@ -472,7 +495,7 @@ def test_without_wait_one_more_look_is_all(
 def test_a_block_is_counted_down_and_then_it_goes_on(gateway: FakeLox24) -> None:
     """While all calls are held the screen says why and for how long; then all are cancelled."""
     ids = add(gateway, *[0] * 5)
-    gateway.fail_next(429, headers={"Retry-After": "3"})
+    gateway.fail_next(429, headers={"Retry-After": "2"})
     with Screen("cancel", *ids) as screen:
         screen.until("LOX24 blocks or limits this IP: next try in 0:02")
         screen.until("LOX24 blocks or limits this IP: next try in 0:01")
@@ -484,7 +507,7 @@ def test_a_block_is_counted_down_and_then_it_goes_on(gateway: FakeLox24) -> None
 
 @pytest.mark.parametrize(("more", "code"), [([], 4), (["--wait-out-block"], 0)])
 def test_a_long_block_is_waited_out_if_one_says_so(
-    gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch, more: list[str], code: int
+    gateway: FakeLox24, impatient: None, more: list[str], code: int
 ) -> None:
     """Three 429 in a row end a run; not one that waits for the end of the block."""
     gateway.fail_next(429, times=3, headers={"Retry-After": "0"})

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from .conftest import QUICK
 
 gateway = cli_stage.gateway
 empty_room = cli_stage.empty_room
+impatient = cli_stage.impatient
 
 FOREVER = 60.0  # seconds; a gateway that does not answer within the test
 _HANG = Fault(delay=FOREVER)
@@ -48,7 +50,9 @@ def far_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Live in a zone with an offset, the same on every machine."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "XXX-05:30")
+        time.tzset()
         yield
+    time.tzset()
 
 
 # --- list
@@ -59,9 +63,8 @@ def test_a_listing_is_lines_for_people(gateway: FakeLox24, far_away: None) -> No
     made = datetime(2026, 3, 1, 8, tzinfo=UTC)
     late = gateway.add_bulk(5, text="a\n\x1b[31mb", created_at=made + timedelta(hours=1))
     early = gateway.add_bulk(0, msg_total_count=1200, sender_id="Bank", created_at=made)
-    with start("list") as child:
-        out, err = child.communicate(timeout=MOST)
-    assert child.returncode == 0
+    code, out, err = lox24("list")
+    assert code == 0
     rest = r"fake         a\n\x1b[31mb"
     assert [line.split(maxsplit=6) for line in out.splitlines()] == [
         ["bulk", "status", "messages", "created", "sender", "text"],
@@ -149,7 +152,7 @@ def test_a_slow_reader_does_not_hold_up_the_requests(gateway: FakeLox24) -> None
         assert child.wait(MOST) == 0
 
 
-def test_a_listing_that_breaks_off_is_no_json(gateway: FakeLox24) -> None:
+def test_a_listing_that_breaks_off_is_no_json(gateway: FakeLox24, impatient: None) -> None:
     """Nobody can take a part for the whole; the exit code says why."""
     gateway.page_size = 2
     add(gateway, *[0] * 4)
@@ -228,9 +231,8 @@ def test_show_tells_all_fields(gateway: FakeLox24, far_away: None) -> None:
         is_text_deleted=None,
         extra={"new": {"a": "ü"}},
     )
-    with start("show", str(bulk.uuid)) as child:
-        out, err = child.communicate(timeout=MOST)
-    assert (child.returncode, err) == (0, "")
+    code, out, err = lox24("show", str(bulk.uuid))
+    assert (code, err) == (0, "")
     numbers = [f"{'':15}+4917012345{n:02}" for n in range(1, 10)]
     assert out.splitlines() == [
         f"bulk           {bulk.uuid}",
@@ -295,18 +297,18 @@ def test_show_says_what_it_cannot_show(
 # --- what holds for all
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
-        ["list"],
-        ["show", STRANGER],
-        ["status", STRANGER],
-        ["status", STRANGER, "--watch"],
-        ["create", *SEND, "--yes"],
-        ["simulate", *SEND],
-        ["delete", STRANGER, "--yes"],
-    ],
+EVERY = (
+    ["list"],
+    ["show", STRANGER],
+    ["status", STRANGER],
+    ["status", STRANGER, "--watch"],
+    ["create", *SEND, "--yes"],
+    ["simulate", *SEND],
+    ["delete", STRANGER, "--yes"],
 )
+
+
+@pytest.mark.parametrize("args", EVERY)
 class TestEveryCommand:
     """What ends a command ends all of them with the same code and the same words."""
 
@@ -330,7 +332,7 @@ class TestEveryCommand:
         assert "LOX24 blocks or limits this IP (HTTP 429, request id " in err
         assert "(in 60 min). Run the same line again then." in err
 
-    def test_nobody_there_is_5(self, args: list[str], gateway: FakeLox24) -> None:
+    def test_nobody_there_is_5(self, args: list[str], gateway: FakeLox24, impatient: None) -> None:
         """With the address."""
         url = free_url()
         code, out, err = lox24(*args, "--base-url", url)
@@ -348,15 +350,20 @@ class TestEveryCommand:
         assert "There is no token. Set LOX24_AUTH_TOKEN, or name a --token-file.\n" in err
         assert gateway.requests == []
 
-    def test_ctrl_c_is_130(self, args: list[str], gateway: FakeLox24) -> None:
-        """At once, without a traceback."""
-        gateway.latency = 3.0  # a delete waits for its answer
-        with start(*args) as child:
-            wait_for(lambda: bool(gateway.requests))
+
+def test_ctrl_c_is_130_for_every_command(gateway: FakeLox24) -> None:
+    """Without a traceback, and at once: only a delete in flight waits for its answer."""
+    slow = {"DELETE": Fault(delay=0.3)}
+    gateway.fail_if(lambda request: slow.get(request.method, _HANG))
+    with ExitStack() as stack:
+        children = [stack.enter_context(start(*args)) for args in EVERY]
+        wait_for(lambda: len(gateway.requests) == len(EVERY))
+        for child in children:
             child.send_signal(signal.SIGINT)
+        for args, child in zip(EVERY, children, strict=True):
             _, err = child.communicate(timeout=MOST)
-        assert child.returncode == 130
-        assert "Traceback" not in err
+            assert child.returncode == 130, args
+            assert "Traceback" not in err, args
 
 
 # --- status
@@ -507,7 +514,7 @@ def test_create_prints_the_new_id_alone(gateway: FakeLox24) -> None:
 
 @pytest.mark.parametrize(
     ("keys", "code", "count"),
-    [("y\n", 0, 1), ("yes\n", 0, 1), ("\n", 1, 0), ("\x04", 1, 0), ("\x03", 130, 0)],
+    [("y\n", 0, 1), ("\n", 1, 0), ("\x03", 130, 0)],
 )
 def test_create_asks(gateway: FakeLox24, keys: str, code: int, count: int) -> None:
     """What will be sent is on the screen, also with --quiet; only a yes sends it."""
@@ -579,6 +586,16 @@ def test_simulate_asks_nothing_and_tells_the_price(gateway: FakeLox24) -> None:
     assert re.search(r"^simulated +yes: nothing is sent$", out, re.MULTILINE)
     assert (sent(gateway, "POST"), len(gateway.bulks)) == (["/bulks/dryrun"], 0)
     assert json.loads(lox24(*args, "-o", "json", "-q")[1])["msg_total_count"] == 250
+
+
+def test_simulate_in_a_terminal_asks_nothing(gateway: FakeLox24) -> None:
+    """The answer and the sentence are on the screen, with colours."""
+    with Screen("simulate", *SEND) as screen:
+        code, seen = screen.end()
+    assert code == 0
+    assert re.search(r"^simulated +yes: nothing is sent *$", seen, re.MULTILINE)
+    assert seen.endswith("\nLOX24 would take it. Nothing was sent.\n")
+    assert b"\x1b[32mLOX24 would take it." in screen._seen
 
 
 TO = ("--phone", "+491701234567")
@@ -706,7 +723,7 @@ def test_delete_asks_and_says_that_it_is_for_good(gateway: FakeLox24) -> None:
     assert len(gateway.bulks) == 0
 
 
-def test_delete_tells_each_result(gateway: FakeLox24) -> None:
+def test_delete_tells_each_result(gateway: FakeLox24, impatient: None) -> None:
     """Exit code 1 if one is not deleted; records for machines, names for people."""
     good, bad, lost = add(gateway, 10, 10, 10)
     gateway.fail_next(409, bulk_id=bad)

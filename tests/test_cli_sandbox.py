@@ -41,34 +41,32 @@ def sandbox(*args: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]
             child.kill()
 
 
-def run(environment: dict[str, str], *args: str, stdin: str | None = None) -> tuple[int, str, str]:
-    """Run the command in a process, with what the sandbox said to export."""
-    child = start(*args, stdin=subprocess.PIPE, env={**os.environ, **environment})
-    with child:
-        out, err = child.communicate(stdin, timeout=MOST)
-    return child.returncode, out, err
+def live_in(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do what the sandbox says: export these."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
 
 
 # --- the sandbox
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_sandbox_can_be_tried_with_every_command(number: signal.Signals) -> None:
+def test_the_sandbox_can_be_tried_with_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it prints is all that one needs; each request is a line; Ctrl-C is no failure."""
     with sandbox("--bulks", "20", "--page-size", "7") as (child, environment):
-        code, out, _ = run(environment, "list", "-o", "ndjson")
+        live_in(environment, monkeypatch)
+        code, out, _ = lox24("list", "-o", "ndjson")
         bulks = [json.loads(line) for line in out.splitlines()]
         assert (code, len(bulks)) == (0, 20)
         assert {b["status_code"] for b in bulks} == {0, 5, 10, 15, 20}
-        assert run(environment, "status", "-f", "-", stdin=out)[0] == 0
-        code, out, _ = run(
-            environment, *("create", "--sender", "Bank", "--text", "x", "--group", "7117", "--yes")
-        )
+        assert lox24("status", "-f", "-", stdin=out)[0] == 0
+        draft = ("--sender", "Bank", "--text", "x", "--group", "7117")
+        assert lox24("simulate", *draft)[0] == 0
+        code, out, _ = lox24("create", *draft, "--yes")
         assert code == 0
-        assert re.search("^messages +250$", run(environment, "show", out.strip())[1], re.MULTILINE)
-        assert run(environment, "cancel", out.strip(), "--wait")[0] == 0
-        assert run(environment, "delete", out.strip(), "--yes")[0] == 0
-        child.send_signal(number)
+        assert re.search("^messages +250$", lox24("show", out.strip())[1], re.MULTILINE)
+        assert lox24("cancel", out.strip(), "--wait")[0] == 0
+        assert lox24("delete", out.strip(), "--yes")[0] == 0
+        child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=MOST)
     assert child.returncode == 0
     lines = err.splitlines()
@@ -79,35 +77,56 @@ def test_the_sandbox_can_be_tried_with_every_command(number: signal.Signals) -> 
     assert environment["LOX24_AUTH_TOKEN"].partition(":")[2] not in err
 
 
+def test_a_kill_ends_it_as_ctrl_c_does() -> None:
+    """The last word is said, exit code 0."""
+    with sandbox("--bulks", "0") as (child, _):
+        child.terminate()
+        _, err = child.communicate(timeout=MOST)
+    assert child.returncode == 0
+    assert err.endswith("The sandbox has ended.\n")
+
+
 def test_the_examples_of_the_docs_run() -> None:
-    """Every console block of docs/command-line.md, as it stands, in one go and without errors."""
-    blocks = re.findall(r"```console\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
-    lines = [line.removeprefix("$ ") for line in "".join(blocks).splitlines()]
-    used = {word for line in lines for word in re.findall(r"lox24 ([a-z]+)", line)}
+    """Every console block of docs/command-line.md as it stands; the last one deletes, so alone."""
+    text = DOCS.read_text(encoding="utf-8")
+    blocks = [
+        [line.removeprefix("$ ") for line in block.splitlines()]
+        for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    ]
+    used = {word for block in blocks for word in re.findall(r"lox24 ([a-z]+)", "\n".join(block))}
     assert used == {*COMMANDS} - {"sandbox", "demo"}
-    shell = f'lox24() {{ {shlex.join(LOX24)} "$@"; }}\nset -e -o pipefail\n'
+    assert blocks[-1][-1].startswith("lox24 delete ")
     with sandbox("--starts-after", "600", "--sends-for", "600") as (_, there):
-        done = subprocess.run(
-            ["bash", "-c", shell + "\n".join(lines)],
-            env={**os.environ, **there},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=3 * MOST,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    assert not re.findall("^Error", done.stderr, re.MULTILINE)
+        for together in (blocks[:-1], blocks[-1:]):
+            shells = [in_a_shell(block, there) for block in together]
+            for shell in shells:
+                with shell:
+                    _, err = shell.communicate(timeout=3 * MOST)
+                assert shell.returncode == 0, err
+                assert "Traceback" not in err
+                assert not re.findall("^Error", err, re.MULTILINE)
 
 
-def test_its_bulks_move() -> None:
+def in_a_shell(lines: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a shell that runs these lines, and ends at the first that fails."""
+    begin = f'lox24() {{ {shlex.join(LOX24)} "$@"; }}\nset -e -o pipefail\n'
+    return subprocess.Popen(
+        ["bash", "-c", begin + "\n".join(lines)],
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_its_bulks_move(monkeypatch: pytest.MonkeyPatch) -> None:
     """New bulks begin to be sent and are processed, so that there is something to watch."""
     with sandbox("--bulks", "10", "--starts-after", "0.2", "--sends-for", "0.2") as (_, there):
-        _, out, _ = run(there, "list", "--delivery-to", "now", "-o", "ndjson")
-        code, out, _ = run(
-            there, *("status", "-f", "-", "-w", "--interval", "0.1", "-o", "ndjson"), stdin=out
-        )
+        live_in(there, monkeypatch)
+        _, out, _ = lox24("list", "--delivery-to", "now", "-o", "ndjson")
+        args = ("status", "-f", "-", "-w", "--interval", "0.1", "-o", "ndjson")
+        code, out, _ = lox24(*args, stdin=out)
     told = [json.loads(line) for line in out.splitlines()]
     ends = {record["uuid"]: record["status_code"] for record in told}
     assert code == 0
@@ -128,12 +147,13 @@ def test_it_speaks_to_any_program() -> None:
             assert len(json.load(answer)) == 3
 
 
-def test_its_bulks_are_the_same_each_time() -> None:
+def test_its_bulks_are_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that an example can be repeated."""
     ids: list[list[str]] = []
     for _ in range(2):
         with sandbox("--bulks", "5", "-q") as (child, there):
-            _, out, _ = run(there, "list", "-o", "ndjson")
+            live_in(there, monkeypatch)
+            _, out, _ = lox24("list", "-o", "ndjson")
             ids.append([json.loads(line)["uuid"] for line in out.splitlines()])
             child.send_signal(signal.SIGINT)
             assert "GET" not in child.communicate(timeout=MOST)[1]
@@ -146,9 +166,8 @@ def test_a_port_that_is_taken_is_told() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with start("sandbox", "--port", str(port)) as child:
-            out, err = child.communicate(timeout=MOST)
-    assert (child.returncode, out) == (2, "")
+        code, out, err = lox24("sandbox", "--port", str(port))
+    assert (code, out) == (2, "")
     assert re.fullmatch(
         rf"Error: Port {port} cannot be used: .*\. Name another --port; 0 is any\.\n", err
     )
@@ -184,13 +203,26 @@ def loaded(program: str) -> set[str]:
     return set(json.loads(told))
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_the_help_loads_nothing_heavy(command: str) -> None:
-    """So that it is there at once, for each command as for all."""
-    words = f"sys.argv[1:] = {[*filter(None, [command]), '--help']}"
-    modules = loaded(f"{words}; from lox24_async.cli import main; main()")
-    assert "lox24_async.cli.app" in modules
-    assert set() == {name for name in HEAVY if name in modules}
+def test_the_help_loads_nothing_heavy() -> None:
+    """So that it is there at once, for all as for each command."""
+    program = (
+        "import io, json, sys\n"
+        "from lox24_async.cli import main\n"
+        "out, loaded = sys.stdout, {}\n"
+        "for command in json.loads(sys.argv[1]):\n"
+        "    sys.argv[1:] = [*filter(None, [command]), '--help']\n"
+        "    sys.stdout = io.StringIO()\n"
+        "    try: main()\n"
+        "    except SystemExit: pass\n"
+        "    assert 'Usage: ' in sys.stdout.getvalue()\n"
+        "    loaded[command] = [*sys.modules]\n"
+        "json.dump(loaded, out)"
+    )
+    told: dict[str, list[str]] = json.loads(python(program, json.dumps(["", *COMMANDS])))
+    assert ["", *COMMANDS] == list(told)
+    for command, modules in told.items():
+        assert "lox24_async.cli.app" in modules
+        assert set() == {*HEAVY} & {*modules}, command
 
 
 @pytest.mark.parametrize(

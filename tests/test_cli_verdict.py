@@ -22,7 +22,7 @@ from lox24_async import (
     TransportError,
     UnprocessableError,
 )
-from lox24_async.cli.options import EXIT_CODES, ExitCode, mask
+from lox24_async.cli.options import CANCEL_CODES, EXIT_CODES, ExitCode, mask
 from lox24_async.cli.tally import Tally
 from lox24_async.cli.verdict import Run, exit_code, is_unfinished, meaning, sentences
 
@@ -100,8 +100,9 @@ def test_the_exit_code_says_how_the_run_ended(run: Run, code: int) -> None:
 
 def test_all_exit_codes_are_documented() -> None:
     """The help lists each code."""
-    documented = [int(line.split()[0]) for line in EXIT_CODES.splitlines()[2:]]
-    assert [code.value for code in ExitCode] == documented
+    for codes in (EXIT_CODES, CANCEL_CODES):
+        documented = [int(line.split()[0]) for line in codes.splitlines()[2:]]
+        assert [code.value for code in ExitCode] == documented
 
 
 @pytest.mark.parametrize(

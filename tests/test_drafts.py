@@ -383,6 +383,52 @@ def test_unicode_length(text: str) -> None:
 # --- the body
 
 
+@pytest.mark.parametrize(
+    ("parts", "text", "options"),
+    [
+        (1, "x", {}),
+        (1, "x" * 160, {}),
+        (2, "x" * 161, {}),
+        (2, "x" * 306, {}),
+        (3, "x" * 307, {}),
+        (10, "x" * 1530, {}),
+        (1, "€" * 80, {}),
+        (2, "€" * 81, {}),
+        (1, "ж" * 70, {}),
+        (2, "ж" * 71, {}),
+        (2, "ж" * 134, {}),
+        (3, "ж" * 135, {}),
+        (10, "ж" * 670, {}),
+        (1, "😀" * 35, {}),
+        (2, "😀" * 36, {}),
+        (3, "x" * 160, {"is_unicode": True}),
+        (2, "x" * 161, {"is_unicode": False}),
+        (2, "x" * 161, {"service_code": "another"}),
+        (12, "x" * 1785, {"msg_groups": [7117]}),
+        (1, "x" * 1000, {"service_code": ServiceCode.TEXT2SPEECH}),
+        (1, "ж" * 1000, {"service_code": "text2speech_ssml"}),
+    ],
+)
+def test_parts(parts: int, text: str, options: dict[str, Any]) -> None:
+    """One SMS holds 160 or 70 places, each of several 153 or 67; a call is one."""
+    assert parts == draft(text=text, **options).parts
+
+
+@pytest.mark.parametrize(
+    ("wide", "text", "is_unicode"),
+    [
+        (False, "x€", None),
+        (True, "xж", None),
+        (False, "x", False),
+        (True, "x", True),
+        (True, "ж", True),
+    ],
+)
+def test_needs_unicode(wide: bool, text: str, is_unicode: bool | None) -> None:
+    """As it was asked for, or else as the text needs it."""
+    assert wide is draft(text=text, is_unicode=is_unicode).needs_unicode
+
+
 def test_least_body() -> None:
     """What is not given is left to the server; delivery is at once."""
     assert {

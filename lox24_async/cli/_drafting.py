@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from lox24_async import BulkDraft, ConfigurationError, ServiceCode
-from lox24_async._gsm import find_foreign, gsm_length, unicode_length
 
 from .drafting import DraftWords
 from .filters import read_moment
@@ -33,9 +32,6 @@ _OPTIONS: Final = {
 }
 _FIELD: Final = re.compile(rf"({'|'.join(_OPTIONS)})\b")
 _LISTED: Final = 3  # recipients that are shown
-# What one SMS holds, and each part of a longer one. Source: 3GPP TS 23.040.
-_GSM: Final = (160, 153)
-_UNICODE: Final = (70, 67)
 
 
 def make_draft(words: DraftWords, now: datetime | None = None) -> tuple[BulkDraft, int]:
@@ -191,14 +187,9 @@ def _recipients(draft: BulkDraft) -> Iterable[str]:
 
 
 def _length(draft: BulkDraft) -> str:
-    text = draft.text
-    said = plural(len(text), "character")
+    said = plural(len(draft.text), "character")
     if draft.service_code != ServiceCode.DIRECT:
         return said
-    wide = draft.is_unicode or find_foreign(text) is not None
-    length = unicode_length(text) if wide else gsm_length(text)
-    single, part = _UNICODE if wide else _GSM
-    parts = 1 if length <= single else -(-length // part)
-    alphabet = "Unicode" if wide else "GSM 03.38"
+    alphabet = "Unicode" if draft.needs_unicode else "GSM 03.38"
     more = ", before columns of the group are filled in" if draft.msg_groups else ""
-    return f"{said}, {parts} SMS in {alphabet} to each recipient{more}"
+    return f"{said}, {draft.parts} SMS in {alphabet} to each recipient{more}"

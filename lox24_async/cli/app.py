@@ -4,16 +4,16 @@ from typing import Annotated
 
 import typer
 
-from .cancel import command as cancel
-from .create import command as create
-from .delete import command as delete
-from .demo import command as demo
-from .list import command as list_bulks
-from .options import EXIT_CODES
-from .sandbox import command as sandbox
-from .show_bulk import command as show
-from .simulate import command as simulate
-from .status import command as status
+from .commands.cancel import command as cancel
+from .commands.create import command as create
+from .commands.delete import command as delete
+from .commands.demo import command as demo
+from .commands.list import command as list_bulks
+from .commands.sandbox import command as sandbox
+from .commands.show import command as show
+from .commands.simulate import command as simulate
+from .commands.status import command as status
+from .options import CANCEL_CODES, EXIT_CODES
 
 app = typer.Typer(
     help="Stop SMS campaigns (bulks) at the LOX24 gateway, and see what became of each.",
@@ -24,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # In the help's order: what is needed in an emergency comes first.
-app.command("cancel", epilog=EXIT_CODES)(cancel)
+app.command("cancel", epilog=CANCEL_CODES)(cancel)
 app.command("list")(list_bulks)
 app.command("show")(show)
 app.command("status")(status)

@@ -1,18 +1,32 @@
-"""The run of ``lox24 cancel``: cancel, look again, wait, and tell what came of it."""
+"""``lox24 cancel``: what was typed, and the run: cancel, look again, wait, tell what came of it."""
 
 import asyncio
 import sys
+from contextlib import suppress
 from typing import Final
 
-from lox24_async import CancelOutcome, CancelReport, CancelState, Lox24Client
+from attrs import frozen
+
+from lox24_async import (
+    BulkFilter,
+    BulkStatus,
+    CancelOutcome,
+    CancelReport,
+    CancelState,
+    Lox24Client,
+    RetryPolicy,
+)
 
 from . import leftover
+from .connect import PATIENT, Setup
+from .console import make_console, say
+from .filters import FilterWords, make_filter
 from .ids import Ids
-from .job import Job
-from .options import ExitCode
+from .options import CommandError, ExitCode, Output
 from .progress import Display
+from .records import ReaderGoneError, write_out, written
+from .result import FIELDS, closing_table, list_others, records
 from .running import carry_out, nap
-from .show import closing_table, list_others, make_console, reader_may_go, say, write_records
 from .tally import Tally
 from .verdict import Run, exit_code, is_unfinished, sentences
 
@@ -23,6 +37,56 @@ _GROWTH: Final = 1.5
 _LONGEST: Final = 30.0
 
 
+@frozen(kw_only=True)
+class Job:
+    """What was typed."""
+
+    arguments: tuple[str, ...]
+    file: str | None = None
+    matching: bool
+    everything: bool
+    words: FilterWords
+    dry_run: bool
+    yes: bool
+    wait: bool
+    wait_out_block: bool
+    output: Output
+    setup: Setup
+
+    def wanted(self) -> BulkFilter | None:
+        """Return the filter of ``--matching``; ``None``: bulks are named.
+
+        Raises:
+            CommandError: the options do not go together.
+        """
+        if not self.matching:
+            if self.words.given or self.everything:
+                raise CommandError("Filters and --all need --matching; nothing was sent.")
+            return None
+        if self.arguments or self.file is not None:
+            raise CommandError("Name bulks by their ids or with --matching, not both.")
+        if not (self.words.given or self.everything):
+            raise CommandError(
+                "--matching without a filter means every bulk of the account."
+                " Name a filter, or add --all if you mean that."
+            )
+        if self.words.given and self.everything:
+            raise CommandError("--all means no filter; leave out one of the two.")
+        wanted = make_filter(self.words)
+        stoppable = {BulkStatus.NEW, BulkStatus.IN_PROGRESS}
+        if wanted.status_codes and not stoppable & {*wanted.status_codes}:
+            raise CommandError("--status: only bulks that are new or in-progress can be stopped.")
+        return wanted
+
+    def connect(self) -> Lox24Client:
+        """Make a client.
+
+        Raises:
+            CommandError: a setting cannot work.
+        """
+        return self.setup.connect(PATIENT if self.wait_out_block else RetryPolicy())
+
+
 def cancel(job: Job, client: Lox24Client, ids: Ids) -> ExitCode:
     """Cancel bulks, and tell what came of each.
 
@@ -31,12 +95,12 @@ def cancel(job: Job, client: Lox24Client, ids: Ids) -> ExitCode:
         client: Closed afterwards.
         ids: What to cancel.
     """
-    console = make_console(sys.stderr, quiet=job.quiet)
+    console = make_console(sys.stderr, quiet=job.setup.quiet)
     alarm = make_console(sys.stderr)  # for what --quiet shows, too
     report, tally = CancelReport(), Tally(len(ids.good))
     display = Display(console, tally, pause=lambda: client.pause)
     work = _work(client, ids.good, report, tally, wait=job.wait)
-    interrupted = carry_out(client, work, tally, display, debug=job.debug)
+    interrupted = carry_out(client, work, tally, display, debug=job.setup.debug)
     outcomes = [
         report[bulk_id] if bulk_id in report else CancelOutcome(bulk_id, CancelState.NOT_SENT)
         for bulk_id in ids.good
@@ -46,8 +110,8 @@ def cancel(job: Job, client: Lox24Client, ids: Ids) -> ExitCode:
     unfinished = [outcome.bulk_id for outcome in outcomes if is_unfinished(outcome)]
     keep = unfinished and (interrupted or job.matching or job.file == "-")
     rest = leftover.save(unfinished) if keep else None
-    with reader_may_go():
-        write_records(sys.stdout, job.output, outcomes, ids.bad)
+    with suppress(ReaderGoneError):
+        write_out(written(job.output, FIELDS, records(outcomes, ids.bad)))
 
     end = Run(outcomes, len(ids.bad), interrupted)
     code = exit_code(end)
@@ -55,7 +119,7 @@ def cancel(job: Job, client: Lox24Client, ids: Ids) -> ExitCode:
     console.print(closing_table(end, tally.seconds))
     say(console)
     list_others(console, end)
-    for sentence in sentences(end, job.place, job.token_source):
+    for sentence in sentences(end, job.setup.place, job.setup.token_source):
         say(alarm if code else console, sentence, "red" if code else "green")
     if rest is not None:
         say(alarm, f"The {len(unfinished):,} unfinished ids are in a file. To go on:")

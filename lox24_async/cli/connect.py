@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -16,14 +17,18 @@ from rich.text import Text
 
 from lox24_async import ConfigurationError, Lox24Client, Lox24Error, Pause, RetryPolicy
 
+from .console import make_console, say
 from .failures import code_of, explain, explain_pause
 from .options import DEFAULT_URL, MAX_CONCURRENCY, CommandError, mask, read_token, shown
-from .show import make_console, say
 
 T = TypeVar("T")
 
 _TICK: Final = 0.5  # seconds between two looks at whether calls are held up
 _AGAIN: Final = 30.0  # seconds between two lines about it, where there is no terminal
+LAST_WORDS: Final = 1.0
+"""Seconds in which a stopped run writes down what it knows."""
+PATIENT: Final = RetryPolicy(max_wait=900.0, wait_out_block=True)
+"""Waits for the end of a block, ten minutes, and goes on."""
 
 
 @frozen(kw_only=True)
@@ -32,6 +37,7 @@ class Setup:
 
     base_url: str | None = None
     token_file: Path | None = None
+    max_concurrency: int = MAX_CONCURRENCY
     quiet: bool = False
     debug: bool = False
 
@@ -59,7 +65,7 @@ class Setup:
             return Lox24Client(
                 read_token(self.token_file),
                 base_url=self.place,
-                max_concurrency=MAX_CONCURRENCY,
+                max_concurrency=self.max_concurrency,
                 retry=retry,
             )
         except ConfigurationError as error:
@@ -96,7 +102,7 @@ class Desk:
             CommandError: LOX24 or the network ended it.
             KeyboardInterrupt: somebody else did.
         """
-        with _log_shown(self.alarm, debug=self.setup.debug):
+        with log_shown(partial(say, self.alarm), debug=self.setup.debug):
             try:
                 return asyncio.run(self._work(work, countdown=countdown))
             except asyncio.CancelledError:  # a closed terminal, or a kill
@@ -105,7 +111,7 @@ class Desk:
                 raise CommandError(self.setup.explain(error), code_of(error)) from error
 
     async def _work(self, work: Callable[[Self], Awaitable[T]], *, countdown: bool) -> T:
-        _hang_up_like_ctrl_c()
+        hang_up_like_ctrl_c()
         async with self.client:
             ticker = asyncio.create_task(_tell_pauses(self)) if countdown else None
             try:
@@ -116,7 +122,8 @@ class Desk:
                     await asyncio.wait({ticker})
 
 
-def _hang_up_like_ctrl_c() -> None:
+def hang_up_like_ctrl_c() -> None:
+    """Let a closed terminal or a ``kill`` end the run as Ctrl-C does: with nothing lost."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
@@ -164,22 +171,36 @@ async def _count_down(client: Lox24Client, console: Console, pause: Pause | None
 
 
 class _Log(logging.Handler):
-    """Prints the log if it is wanted; without a handler Python would print the warnings."""
+    """Hands the log on; without a handler Python would print the warnings."""
 
-    def __init__(self, console: Console, *, wanted: bool) -> None:
-        super().__init__(logging.DEBUG)
-        self._console = console
-        self._wanted = wanted
+    def __init__(self, tell: Callable[[str, str], None]) -> None:
+        super().__init__()
+        self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self._wanted:
-            say(self._console, f"{record.levelname}: {mask(record.getMessage())}")
+        self._tell(record.levelname, mask(record.getMessage()))
 
 
 @contextmanager
-def _log_shown(console: Console, *, debug: bool) -> Generator[None]:
-    log = logging.getLogger("lox24_async")
-    handler = _Log(console, wanted=debug)
+def log_shown(
+    tell: Callable[[str], None], *, debug: bool, note: Callable[[str], None] | None = None
+) -> Generator[None]:
+    """Take the library's log.
+
+    Args:
+        tell: Gets every line with ``debug``.
+        debug: Whether the log is wanted.
+        note: Gets the warnings without ``debug``.
+    """
+
+    def take(level: str, text: str) -> None:
+        if debug:
+            tell(f"{level}: {text}")
+        elif note is not None:
+            note(text)
+
+    log, handler = logging.getLogger("lox24_async"), _Log(take)
+    handler.setLevel(logging.DEBUG if debug else logging.WARNING)
     before = log.level, log.propagate
     log.addHandler(handler)
     log.propagate = False

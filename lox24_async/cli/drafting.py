@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
+from .options import optional
+
 Sender = Annotated[
     str,
     typer.Option(
@@ -15,43 +17,39 @@ Sender = Annotated[
 ]
 Text = Annotated[
     str | None,
-    typer.Option("--text", metavar="TEXT", help="What to send.", show_default=False),
+    optional("--text", metavar="TEXT", help="What to send."),
 ]
 TextFile = Annotated[
     str | None,
-    typer.Option(
+    optional(
         "--text-file",
         metavar="FILE|-",
         help="Read the text from FILE (-: from stdin), UTF-8, without the last line end.",
-        show_default=False,
     ),
 ]
 Phones = Annotated[
     list[str] | None,
-    typer.Option(
+    optional(
         "--phone",
         metavar="NUMBER",
         help="A recipient, best as +49…. May be repeated.",
-        show_default=False,
     ),
 ]
 PhonesFile = Annotated[
     str | None,
-    typer.Option(
+    optional(
         "--phones-file",
         metavar="FILE|-",
         help="Read recipients from FILE (-: from stdin): one a line, or CSV with a column phone.",
-        show_default=False,
     ),
 ]
 Groups = Annotated[
     list[int] | None,
-    typer.Option(
+    optional(
         "--group",
         min=1,
         metavar="ID",
         help="A group of recipients at LOX24. May be repeated.",
-        show_default=False,
     ),
 ]
 Service = Annotated[
@@ -62,40 +60,36 @@ Service = Annotated[
 ]
 At = Annotated[
     str | None,
-    typer.Option(
+    optional(
         "--at",
         metavar="TIME",
         help="When to send, instead of at once: 2026-03-01T08:00Z, 2026-03-01 08:00 (local"
         " time), or +30m, +2h, +1d from now.",
-        show_default=False,
     ),
 ]
 Alphabet = Annotated[
     bool | None,
-    typer.Option(
+    optional(
         "--unicode/--gsm",
         help="The alphabet: GSM 03.38 holds 160 characters in an SMS, Unicode 70. LOX24 decides"
         " if you do not.",
-        show_default=False,
     ),
 ]
 Source = Annotated[
     int | None,
-    typer.Option(
+    optional(
         "--source",
         min=0,
         metavar="N",
         help="A number of yours that groups messages in the itemised bill.",
-        show_default=False,
     ),
 ]
 VoiceLang = Annotated[
     str | None,
-    typer.Option(
+    optional(
         "--voice-lang",
         metavar="XX",
         help="The language of a text2speech call: DE, EN, …",
-        show_default=False,
     ),
 ]
 DIRECT: Final = "direct"
@@ -106,13 +100,13 @@ class DraftWords:
     """A bulk as it was typed."""
 
     sender: str
-    text: str | None
-    text_file: str | None
-    phones: tuple[str, ...]
-    phones_file: str | None
-    groups: tuple[int, ...]
-    service: str
-    at: str | None
-    is_unicode: bool | None
-    source: int | None
-    voice_lang: str | None
+    text: str | None = None
+    text_file: str | None = None
+    phones: tuple[str, ...] = ()
+    phones_file: str | None = None
+    groups: tuple[int, ...] = ()
+    service: str = DIRECT
+    at: str | None = None
+    is_unicode: bool | None = None
+    source: int | None = None
+    voice_lang: str | None = None

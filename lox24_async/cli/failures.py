@@ -25,17 +25,20 @@ from .moments import seconds_left
 from .options import ExitCode, mask
 from .words import printable
 
-_CAUSES: Final[dict[ExitCode, tuple[type[Lox24Error], ...]]] = {
+CAUSES: Final[dict[ExitCode, tuple[type[Lox24Error], ...]]] = {
     ExitCode.REFUSED: (AuthenticationError, AccountNotActivatedError),
     ExitCode.BLOCKED: (IPBlockedError,),
     ExitCode.UNREACHABLE: (TransportError, ServerError),
 }
+"""What has one reason for all bulks, by its exit code."""
+IN_VAIN: Final = 10
+"""So many ids without an answer, when there was none at all, are enough."""
 
 
 def code_of(error: Lox24Error) -> ExitCode:
     """Return the exit code of a command that one error ended."""
     return next(
-        (code for code, kinds in _CAUSES.items() if isinstance(error, kinds)), ExitCode.NOT_ALL
+        (code for code, kinds in CAUSES.items() if isinstance(error, kinds)), ExitCode.NOT_ALL
     )
 
 
@@ -62,20 +65,9 @@ def explain(error: Lox24Error, base_url: str, token_source: str) -> str:
         base_url: Where the requests went.
         token_source: Where the token came from, in words.
     """
+    if code_of(error) in CAUSES:
+        return f"{plight(error, base_url)}. {remedy(error, token_source)}."
     facts = _facts(error)
-    if isinstance(error, AuthenticationError | AccountNotActivatedError):
-        return (
-            f"{reason(error)}{facts}. Check {token_source}, and wait a minute before you try"
-            " again: more than three wrong tries within a minute block this IP for ten."
-        )
-    if isinstance(error, IPBlockedError):
-        return f"{reason(error)}{facts}{_until(error)}. Run the same line again then."
-    if isinstance(error, TransportError | ServerError):
-        what = "fails" if isinstance(error, ServerError) else "cannot be reached"
-        return (
-            f"LOX24 at {base_url} {what}: {_foreign(error.message)}{facts}."
-            " Check the network and the base URL, then run the same line again."
-        )
     if isinstance(error, InsufficientFundsError):
         return f"The account has not enough funds{facts}. Top it up, then run the same line again."
     if isinstance(error, APIStatusError) and error.violations:
@@ -85,6 +77,29 @@ def explain(error: Lox24Error, base_url: str, token_source: str) -> str:
         )
         return f"LOX24 found the request invalid{facts}: {rules.rstrip('.')}."
     return f"{_capital(reason(error))}{facts}."
+
+
+def plight(error: Lox24Error, base_url: str) -> str:
+    """Say what one of the ``CAUSES`` is; without a full stop."""
+    facts = _facts(error)
+    if isinstance(error, IPBlockedError):
+        return f"{reason(error)}{facts}{_until(error)}"
+    if isinstance(error, TransportError | ServerError):
+        what = "fails" if isinstance(error, ServerError) else "cannot be reached"
+        return f"LOX24 at {base_url} {what}: {_foreign(error.message)}{facts}"
+    return f"{reason(error)}{facts}"
+
+
+def remedy(error: Lox24Error, token_source: str) -> str:
+    """Say what to do about one of the ``CAUSES``; without a full stop."""
+    if isinstance(error, IPBlockedError):
+        return "Run the same line again then"
+    if isinstance(error, TransportError | ServerError):
+        return "Check the network and the base URL, then run the same line again"
+    return (
+        f"Check {token_source}, and wait a minute before you try again: more than three"
+        " wrong tries within a minute block this IP for ten"
+    )
 
 
 def explain_pause(pause: Pause) -> str:

@@ -5,102 +5,67 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-
-from .options import CommandError, shown
+from .options import CommandError, optional, shown
 
 if TYPE_CHECKING:
     from lox24_async import BulkFilter
 
 _MOMENT: Final = "TIME"
 
-Sender = Annotated[
-    str | None,
-    typer.Option("--sender", metavar="TEXT", help="The sender holds TEXT.", show_default=False),
-]
-Text = Annotated[
-    str | None,
-    typer.Option("--text", metavar="TEXT", help="The message holds TEXT.", show_default=False),
-]
+Sender = Annotated[str | None, optional("--sender", metavar="TEXT", help="The sender holds TEXT.")]
+Text = Annotated[str | None, optional("--text", metavar="TEXT", help="The message holds TEXT.")]
 Status = Annotated[
     list[str] | None,
-    typer.Option(
+    optional(
         "--status",
         metavar="STATUS",
         help="In this state: new, in-progress, processed, canceled, system-error, no-recipients,"
         " or its number. May be repeated: any of them.",
-        show_default=False,
     ),
 ]
 CreatedFrom = Annotated[
     str | None,
-    typer.Option(
+    optional(
         "--created-from",
         metavar=_MOMENT,
         help="Created at TIME or later: 2026-03-01T08:00Z, 2026-03-01 08:00 (local time),"
         " 30m, 2h or 1d (that long ago), now.",
-        show_default=False,
     ),
 ]
 CreatedTo = Annotated[
-    str | None,
-    typer.Option(
-        "--created-to", metavar=_MOMENT, help="Created at TIME or earlier.", show_default=False
-    ),
+    str | None, optional("--created-to", metavar=_MOMENT, help="Created at TIME or earlier.")
 ]
 DeliveryFrom = Annotated[
     str | None,
-    typer.Option(
+    optional(
         "--delivery-from",
         metavar=_MOMENT,
         help="Scheduled for TIME or later; what is sent at once has no such time.",
-        show_default=False,
     ),
 ]
 DeliveryTo = Annotated[
     str | None,
-    typer.Option(
-        "--delivery-to",
-        metavar=_MOMENT,
-        help="Scheduled for TIME or earlier, or sent at once.",
-        show_default=False,
+    optional(
+        "--delivery-to", metavar=_MOMENT, help="Scheduled for TIME or earlier, or sent at once."
     ),
 ]
 ProcessedFrom = Annotated[
     str | None,
-    typer.Option(
-        "--processed-from",
-        metavar=_MOMENT,
-        help="Last changed at TIME or later.",
-        show_default=False,
-    ),
+    optional("--processed-from", metavar=_MOMENT, help="Last changed at TIME or later."),
 ]
 ProcessedTo = Annotated[
     str | None,
-    typer.Option(
-        "--processed-to",
-        metavar=_MOMENT,
-        help="Last changed at TIME or earlier.",
-        show_default=False,
-    ),
+    optional("--processed-to", metavar=_MOMENT, help="Last changed at TIME or earlier."),
 ]
 MinMessages = Annotated[
-    int | None,
-    typer.Option(
-        "--min-messages", min=0, metavar="N", help="At least N messages.", show_default=False
-    ),
+    int | None, optional("--min-messages", min=0, metavar="N", help="At least N messages.")
 ]
 MaxMessages = Annotated[
-    int | None,
-    typer.Option(
-        "--max-messages", min=0, metavar="N", help="At most N messages.", show_default=False
-    ),
+    int | None, optional("--max-messages", min=0, metavar="N", help="At most N messages.")
 ]
 OnlyIds = Annotated[
     list[str] | None,
-    typer.Option(
-        "--id", metavar="ID", help="This bulk. May be repeated: any of them.", show_default=False
-    ),
+    optional("--id", metavar="ID", help="This bulk. May be repeated: any of them."),
 ]
 
 

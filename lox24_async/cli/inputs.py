@@ -34,8 +34,14 @@ def short_name(name: str) -> str:
     return "stdin" if name == "-" else shown(Path(name).name)[1:-1]
 
 
-def read_ids(arguments: Sequence[str], file: str | None, command: str) -> Ids:
+def read_ids(arguments: Sequence[str], file: str | None, command: str, other: str = "") -> Ids:
     """Read the ids that were named as arguments and in a file.
+
+    Args:
+        arguments: Ids.
+        file: The file's name, ``-`` for stdin; ``None``: there is none.
+        command: What the person typed, for the hint.
+        other: Another way to name bulks, for the hint.
 
     Raises:
         CommandError: there are none, or the file cannot be read.
@@ -45,7 +51,9 @@ def read_ids(arguments: Sequence[str], file: str | None, command: str) -> Ids:
         entries += from_file(read_bytes(file, "ids, one a line,"), short_name(file))
     if not entries:
         if file is None:
-            raise CommandError(f"Which bulks? Name their ids: {command} ID…, or --file FILE.")
+            raise CommandError(
+                f"Which bulks? Name their ids: {command} ID…, or --file FILE{other}."
+            )
         raise CommandError("There is no id in the input; nothing was sent.")
     return collect(entries)
 

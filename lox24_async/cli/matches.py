@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Final
 
 from attrs import define
 from rich.console import Console
-from rich.text import Text
 
 from lox24_async import (
     Bulk,
@@ -18,14 +16,12 @@ from lox24_async import (
     MatchReport,
 )
 
-from .moments import local
+from .console import LISTED, say, say_cut
 from .progress import Display
+from .records import line_of
 from .running import carry_out
-from .show import say
 from .tally import Tally
-from .words import plural, printable, status_style, status_words
-
-_LISTED: Final = 10  # bulks that are named one by one
+from .words import plural
 
 
 @define
@@ -102,31 +98,13 @@ def summary(report: MatchReport, bulks: Iterable[Bulk]) -> Iterator[str]:
 
 def list_bulks(console: Console, bulks: Sequence[Bulk]) -> None:
     """Name the first bulks, a line each."""
-    for bulk in bulks[:_LISTED]:
-        line = _line(bulk)
-        if console.is_terminal:
-            console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
-        else:
-            console.print(line, soft_wrap=True)
-    if len(bulks) > _LISTED:
-        say(
-            console,
-            f"… and {len(bulks) - _LISTED:,} more; --dry-run --output csv names each.",
-        )
-
-
-def _line(bulk: Bulk) -> Text:
-    count = "?" if bulk.msg_total_count is None else f"{bulk.msg_total_count:,}"
-    price = "?" if bulk.price is None else _money(bulk.price)
-    created = "" if bulk.created_at is None else local(bulk.created_at, seconds=False)
-    line = Text.assemble(
-        f"{bulk.uuid}  ",
-        (f"{status_words(bulk):11}", status_style(bulk)),
-        f"  {count:>7}  {price:>9}  {created:22}",
-        f"  {printable(bulk.sender_id or ''):11}  {printable(bulk.text or '')}",
-    )
-    line.rstrip()
-    return line
+    for bulk in bulks[:LISTED]:
+        count = "?" if bulk.msg_total_count is None else f"{bulk.msg_total_count:,}"
+        price = "?" if bulk.price is None else _money(bulk.price)
+        say_cut(console, line_of(bulk, 11, f"{count:>7}", f"{price:>9}"))
+    if len(bulks) > LISTED:
+        more = len(bulks) - LISTED
+        say(console, f"… and {more:,} more; --dry-run --output csv names each.")
 
 
 def _money(price: Decimal) -> str:

@@ -4,10 +4,10 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 
@@ -27,17 +27,31 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-# "\b": keep the lines as they stand.
-EXIT_CODES: Final = """\b
+def _list_codes(done: str, not_all: str) -> str:
+    # "\b": keep the lines as they stand.
+    return f"""\b
 Exit codes:
-  0    all bulks are cancelled
-  1    some are not
-  2    wrong usage or settings; nothing was sent
+  0    {done}
+  1    {not_all}
+  2    wrong usage or settings, or nobody to ask; nothing was sent
   3    LOX24 refused the token
   4    LOX24 blocks this IP
   5    LOX24 cannot be reached
   130  interrupted
 """
+
+
+EXIT_CODES: Final = _list_codes(
+    "done", "not all done, not found, refused by LOX24, answered with no, or unknown"
+)
+CANCEL_CODES: Final = _list_codes(
+    "all bulks are cancelled", "some are not, or the answer to the question was no"
+)
+
+
+def optional(*flags: str, **words: Any) -> Any:
+    """Return an option that has no value unless it is named."""
+    return typer.Option(*flags, show_default=False, **words)
 
 
 class Output(StrEnum):
@@ -73,12 +87,39 @@ OutputForm = Annotated[
         " The table for people goes to stderr.",
     ),
 ]
-Yes = Annotated[
-    bool,
+Listing = Annotated[
+    Output,
     typer.Option(
-        "--yes", "-y", help="Ask nothing. (About ids that you name, nothing is asked anyway.)"
+        "--output",
+        "-o",
+        help="How to write the bulks to stdout: a line for each, or records as the API has them.",
     ),
 ]
+
+
+class Shape(StrEnum):
+    """How one bulk is written."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+ShapeForm = Annotated[
+    Shape, typer.Option("--output", "-o", help="For people, or as the API has it.")
+]
+IdFile = Annotated[
+    str | None,
+    optional(
+        "--file",
+        "-f",
+        metavar="FILE|-",
+        help="Read ids from FILE (-: from stdin): one a line, CSV, or NDJSON, as cancel does.",
+    ),
+]
+SomeIds = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="Bulks.", show_default=False)
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress and no table; only what went wrong.")
 ]
@@ -94,6 +135,23 @@ Concurrency = Annotated[
         " get this IP blocked.",
     ),
 ]
+
+
+T = TypeVar("T")
+
+
+def gather(kind: type[T], typed: Mapping[str, Any]) -> T:
+    """Fill a class of fields with what was typed.
+
+    Args:
+        kind: Its annotations name the fields.
+        typed: A command's arguments by name. A list becomes a tuple; ``None`` was not typed,
+            and leaves the field's default.
+    """
+    named: dict[str, Any] = {name: typed.get(name) for name in kind.__annotations__}
+    lists: dict[str, list[Any]] = {n: v for n, v in named.items() if isinstance(v, list)}
+    named |= {name: tuple(value) for name, value in lists.items()}
+    return kind(**{name: value for name, value in named.items() if value is not None})
 
 
 class CommandError(Exception):

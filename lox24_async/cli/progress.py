@@ -1,11 +1,10 @@
 """What a person sees while a run is on: a bar in a terminal, now and then a line elsewhere."""
 
 import asyncio
-import logging
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
@@ -16,9 +15,10 @@ from rich.text import Text
 
 from lox24_async import CancelState, Pause
 
+from .connect import log_shown
+from .console import say
 from .failures import explain_pause
-from .options import mask
-from .show import COLOURS, say
+from .result import COLOURS
 from .tally import Tally
 from .verdict import LABELS
 
@@ -152,36 +152,11 @@ class Display:
         return Group(bar, states, note)
 
 
-class _Log(logging.Handler):
-    """The library's log: why a call waits, as a note, or all of it."""
-
-    def __init__(self, tally: Tally, display: Display, *, debug: bool) -> None:
-        super().__init__(logging.DEBUG if debug else logging.WARNING)
-        self._tally = tally
-        self._display = display
-        self._debug = debug
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = mask(record.getMessage())
-        if self._debug:
-            self._display.print(f"{record.levelname}: {text}")
-        elif repeat := _REPEAT.fullmatch(text):
-            self._tally.say(f"waiting: {repeat[1]}")
-
-
-@contextmanager
-def listening(tally: Tally, display: Display, *, debug: bool) -> Generator[None]:
+def listening(tally: Tally, display: Display, *, debug: bool) -> AbstractContextManager[None]:
     """Show what the library logs: why a call waits, above all."""
-    log = logging.getLogger("lox24_async")
-    handler = _Log(tally, display, debug=debug)
-    before = log.level, log.propagate
-    log.addHandler(handler)
-    log.propagate = False
-    if debug:
-        log.setLevel(logging.DEBUG)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(before[0])
-        log.propagate = before[1]
+
+    def note(text: str) -> None:
+        if repeat := _REPEAT.fullmatch(text):
+            tally.say(f"waiting: {repeat[1]}")
+
+    return log_shown(display.print, debug=debug, note=note)

@@ -7,16 +7,17 @@ import json
 import os
 import sys
 from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, Self
 
 from rich.text import Text
 
-from lox24_async import Bulk, make_converter
+from lox24_async import APIStatusError, Bulk, Lox24Error, ResponseDecodeError, make_converter
 
+from .console import make_console, say_cut
 from .moments import local
 from .options import Output
-from .show import make_console
 from .words import printable, status_style, status_words
 
 _FIELDS: Final = (
@@ -36,10 +37,12 @@ _FIELDS: Final = (
 _MANY: Final = 1000  # lines that wait for a slow reader before we wait, too
 _converter = make_converter()
 
+Record = dict[str, Any]
 
-def record(bulk: Bulk) -> dict[str, Any]:
+
+def record(bulk: Bulk) -> Record:
     """Return a bulk in plain JSON as the API has it."""
-    plain: dict[str, Any] = _converter.unstructure(bulk)
+    plain: Record = _converter.unstructure(bulk)
     return plain
 
 
@@ -80,9 +83,8 @@ class _Csv(Form):
     head = ",".join(_FIELDS) + "\n"
 
     def row(self, bulk: Bulk) -> str:
-        plain, line = record(bulk), io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow([_cell(plain.get(n)) for n in _FIELDS])
-        return line.getvalue()
+        plain = record(bulk)
+        return _csv([[_cell(plain.get(name)) for name in _FIELDS]])
 
 
 def _cell(value: Any) -> Any:
@@ -90,7 +92,7 @@ def _cell(value: Any) -> Any:
 
 
 class _Lines(Form):
-    """A line each, cut off at the edge of a terminal and nowhere else."""
+    """A line each."""
 
     def __init__(self) -> None:
         self._console = make_console(sys.stdout)
@@ -100,24 +102,31 @@ class _Lines(Form):
 
     def row(self, bulk: Bulk) -> str:
         count = "" if bulk.msg_total_count is None else f"{bulk.msg_total_count:,}"
-        created = "" if bulk.created_at is None else local(bulk.created_at, seconds=False)
-        sender, text = printable(bulk.sender_id or ""), printable(bulk.text or "")
-        line = Text.assemble(
-            f"{bulk.uuid}  ",
-            (f"{status_words(bulk):13}", status_style(bulk)),
-            f"  {count:>8}  {created:22}  {sender:11}  {text}",
-        )
-        line.rstrip()
-        return self._print(line)
+        return self._print(line_of(bulk, 13, f"{count:>8}"))
 
     def _print(self, line: Text) -> str:
-        console = self._console
-        with console.capture() as captured:
-            if console.is_terminal:
-                console.print(line, no_wrap=True, overflow="ellipsis")
-            else:
-                console.print(line, soft_wrap=True)
+        with self._console.capture() as captured:
+            say_cut(self._console, line)
         return captured.get()
+
+
+def line_of(bulk: Bulk, width: int, *numbers: str) -> Text:
+    """Return a bulk as people read it in a list.
+
+    Args:
+        bulk: The bulk.
+        width: Of the state.
+        *numbers: What stands between the state and the time.
+    """
+    created = "" if bulk.created_at is None else local(bulk.created_at, seconds=False)
+    line = Text.assemble(
+        f"{bulk.uuid}  ",
+        (f"{status_words(bulk):{width}}", status_style(bulk)),
+        *(f"  {number}" for number in numbers),
+        f"  {created:22}  {printable(bulk.sender_id or ''):11}  {printable(bulk.text or '')}",
+    )
+    line.rstrip()
+    return line
 
 
 def form_of(output: Output) -> Form:
@@ -129,6 +138,35 @@ def form_of(output: Output) -> Form:
         Output.CSV: _Csv,
     }
     return forms[output]()
+
+
+# --- records of our own
+
+
+def written(form: Output, names: Sequence[str], records: Iterable[Record]) -> str:
+    """Return records in a form; a table is none for machines, and empty."""
+    if form is Output.NDJSON:
+        return "".join(json.dumps(one) + "\n" for one in records)
+    if form is Output.JSON:
+        return "[\n" + ",\n".join(json.dumps(one) for one in records) + "\n]\n"
+    if form is Output.CSV:
+        return _csv([names, *([one[name] for name in names] for one in records)])
+    return ""
+
+
+def about(error: Lox24Error | None) -> Record:
+    """Return the part of a record that tells an error."""
+    answer = error if isinstance(error, APIStatusError | ResponseDecodeError) else None
+    return {
+        "error": None if error is None else str(error),
+        "request_id": None if answer is None else answer.request_id,
+    }
+
+
+def _csv(rows: Iterable[Iterable[Any]]) -> str:
+    sheet = io.StringIO()
+    csv.writer(sheet, lineterminator="\n").writerows(rows)
+    return sheet.getvalue()
 
 
 # --- the way out

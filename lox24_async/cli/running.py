@@ -1,17 +1,14 @@
 """A run under a display, which Ctrl-C, a closed terminal or a ``kill`` ends in good order."""
 
 import asyncio
-import signal
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Final
 
 from lox24_async import Lox24Client
 
+from .connect import LAST_WORDS, hang_up_like_ctrl_c
 from .progress import Display, listening
 from .tally import Tally
-
-_LAST_WORDS: Final = 1.0  # seconds in which a stopped run writes down what it knows
 
 
 def carry_out(
@@ -53,7 +50,7 @@ async def _carry_out(
     *,
     grace: bool,
 ) -> bool:
-    _hang_up_like_ctrl_c()
+    hang_up_like_ctrl_c()
     show = asyncio.create_task(display.run())
     job = asyncio.create_task(work)
     in_vain = asyncio.create_task(tally.in_vain.wait())
@@ -70,7 +67,7 @@ async def _carry_out(
     try:
         # Who waits goes home at once; what is in flight gets a grace time to come back.
         await client.close()
-        await asyncio.wait({job}, timeout=_LAST_WORDS)
+        await asyncio.wait({job}, timeout=LAST_WORDS)
     finally:
         for task in (job, in_vain, show):
             task.cancel()
@@ -80,17 +77,6 @@ async def _carry_out(
     if not job.cancelled():
         job.result()
     return interrupted
-
-
-def _hang_up_like_ctrl_c() -> None:
-    """Let a closed terminal or a ``kill`` end the run as Ctrl-C does: with nothing lost."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if task is None or number is None or signal.getsignal(number) is signal.SIG_IGN:
-            continue  # under nohup a hang-up is no matter
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, task.cancel)
 
 
 async def nap(tally: Tally, seconds: float) -> None:

@@ -8,10 +8,10 @@ from typing import Final
 
 from lox24_async import CancelOutcome, CancelState
 
+from .failures import IN_VAIN
 from .verdict import is_unreachable
 
 _WINDOW: Final = 10.0  # seconds over which the rate is taken
-_IN_VAIN: Final = 10  # ids without an answer, when there was none at all, are enough
 
 
 class Tally:
@@ -48,7 +48,7 @@ class Tally:
         self.counts[outcome.state] += 1
         self.done += 1
         self._unreachable += is_unreachable(outcome)
-        if self._unreachable == self.done == _IN_VAIN:
+        if self._unreachable == self.done == IN_VAIN:
             self.in_vain.set()
 
     def move(self, before: CancelState, after: CancelState) -> None:

@@ -2,15 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Final
 
 from attrs import frozen
 
 from lox24_async import (
-    AccountNotActivatedError,
     APIStatusError,
-    AuthenticationError,
     BadRequestError,
     BulkStatus,
     CancelOutcome,
@@ -19,11 +16,11 @@ from lox24_async import (
     InvalidBulkIdError,
     IPBlockedError,
     Lox24Error,
-    ServerError,
     TransportError,
     UnprocessableError,
 )
 
+from .failures import CAUSES, plight, remedy
 from .options import ExitCode
 
 LABELS: Final = {
@@ -49,12 +46,7 @@ _ENDS: Final[dict[int, str]] = {
     BulkStatus.SYSTEM_ERROR: "ended by an error at LOX24",
     BulkStatus.NO_RECIPIENTS: "ended without recipients",
 }
-_CAUSES: Final[dict[ExitCode, tuple[type[Lox24Error], ...]]] = {
-    ExitCode.REFUSED: (AuthenticationError, AccountNotActivatedError),
-    ExitCode.BLOCKED: (IPBlockedError,),
-    ExitCode.UNREACHABLE: (TransportError, ServerError),
-}
-ONE_REASON: Final = frozenset(_CAUSES) | {ExitCode.INTERRUPTED}
+ONE_REASON: Final = frozenset(CAUSES) | {ExitCode.INTERRUPTED}
 """The ends that have one reason for all bulks."""
 _ANSWERED: Final = (
     CancelState.CANCELED,
@@ -98,7 +90,7 @@ def is_unfinished(outcome: CancelOutcome) -> bool:
 
 def is_unreachable(outcome: CancelOutcome) -> bool:
     """Whether the outcome says that LOX24 cannot be reached."""
-    return isinstance(outcome.error, _CAUSES[ExitCode.UNREACHABLE])
+    return isinstance(outcome.error, CAUSES[ExitCode.UNREACHABLE])
 
 
 def is_answered(outcome: CancelOutcome) -> bool:
@@ -112,7 +104,7 @@ def exit_code(run: Run) -> ExitCode:
         return ExitCode.INTERRUPTED
     if run.canceled == run.total:
         return ExitCode.DONE
-    return next((code for code in _CAUSES if _causes(run, code)), ExitCode.NOT_ALL)
+    return next((code for code in CAUSES if _causes(run, code)), ExitCode.NOT_ALL)
 
 
 def _causes(run: Run, code: ExitCode) -> list[Lox24Error]:
@@ -125,7 +117,7 @@ def _causes(run: Run, code: ExitCode) -> list[Lox24Error]:
     errors = [
         o.error
         for o in run.outcomes
-        if isinstance(o.error, _CAUSES[code]) and (silent or o.state is CancelState.NOT_SENT)
+        if isinstance(o.error, CAUSES[code]) and (silent or o.state is CancelState.NOT_SENT)
     ]
     return sorted(errors, key=lambda error: not error.attempts)
 
@@ -152,7 +144,7 @@ def reason(outcome: CancelOutcome) -> str:
         return _ENDS.get(status, f"in status {status}")
     if isinstance(error, InvalidBulkIdError):
         return "no bulk id"
-    if isinstance(error, _CAUSES[ExitCode.REFUSED]):
+    if isinstance(error, CAUSES[ExitCode.REFUSED]):
         return "the token is refused"
     if isinstance(error, IPBlockedError):
         return "this IP is blocked or limited"
@@ -188,44 +180,13 @@ def sentences(run: Run, base_url: str, token_source: str) -> list[str]:
 
 
 def _why_not(run: Run, code: ExitCode, base_url: str, token_source: str) -> Iterator[str]:
-    cause = next(iter(_causes(run, code)), None) if code in _CAUSES else None
-    if code is ExitCode.REFUSED:
-        refused = not isinstance(cause, AccountNotActivatedError)
-        what = "refused the token" if refused else "says that the account is not activated"
-        yield f"LOX24 {what}{_facts(cause)}; after that nothing more was sent."
-        yield (
-            f"Check {token_source}, and wait a minute before you try again: more than three"
-            " wrong tries within a minute block this IP for ten."
-        )
-    elif code is ExitCode.BLOCKED:
-        yield f"LOX24 blocks or limits this IP{_facts(cause)}{_until(cause)}."
-        yield "Run the same line again then; cancelling twice does no harm."
-    elif code is ExitCode.UNREACHABLE and cause is not None:
-        what = "fails" if isinstance(cause, ServerError) else "cannot be reached"
-        yield f"LOX24 at {base_url} {what}: {cause.message}{_facts(cause)}."
-        yield (
-            "Check the network and the base URL, then run the same line again;"
-            " cancelling twice does no harm."
-        )
+    if code in CAUSES:
+        cause = _causes(run, code)[0]
+        refused = code is ExitCode.REFUSED
+        yield plight(cause, base_url) + ("; after that nothing more was sent." if refused else ".")
+        step = remedy(cause, token_source)
+        yield step + ("." if refused else "; cancelling twice does no harm.")
     elif any(is_unfinished(o) for o in run.outcomes):
         yield "Run the same line again: cancelling twice does no harm."
     elif any(o.state is CancelState.ACCEPTED for o in run.outcomes):
         yield "Run the same line again in a minute, to see whether they are by then."
-
-
-def _facts(cause: Lox24Error | None) -> str:
-    if not isinstance(cause, APIStatusError):
-        return ""
-    request = f", request id {cause.request_id}" if cause.request_id else ""
-    return f" (HTTP {cause.status}{request})"
-
-
-def _until(cause: Lox24Error | None) -> str:
-    if not isinstance(cause, IPBlockedError) or cause.blocked_until is None:
-        return ", for up to ten minutes"
-    end = cause.blocked_until
-    minutes = (end - datetime.now(end.tzinfo)).total_seconds() / 60
-    if minutes > 24 * 60:
-        return " for more than a day"
-    wait = f"{minutes:.0f} min" if minutes >= 1 else f"{max(0.0, minutes * 60):.0f} s"
-    return f" until about {end.astimezone():%H:%M:%S} (in {wait})"

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from . import filters, options
-from .options import ExitCode, Output, end
+from lox24_async.cli import filters, options
+from lox24_async.cli.options import ExitCode, Output, end, gather
 
 
 class Order(StrEnum):
@@ -16,16 +16,6 @@ class Order(StrEnum):
     DELIVERY = "delivery"
     PROCESSED = "processed"
     MESSAGES = "messages"
-
-
-Listing = Annotated[
-    Output,
-    typer.Option(
-        "--output",
-        "-o",
-        help="How to write the bulks to stdout: a line for each, or records as the API has them.",
-    ),
-]
 
 
 def command(
@@ -50,7 +40,7 @@ def command(
         int | None,
         typer.Option("--limit", min=1, metavar="N", help="Stop after N.", show_default=False),
     ] = None,
-    output: Listing = Output.TABLE,
+    output: options.Listing = Output.TABLE,
     base_url: options.BaseUrl = None,
     token_file: options.TokenFile = None,
     quiet: options.Quiet = False,
@@ -61,29 +51,15 @@ def command(
     They are written as the pages arrive. To stop what a listing shows:
     lox24 list --status new --output ndjson | lox24 cancel --file -
     """
+    typed = locals()
 
     def work() -> ExitCode:
-        from ._list import Job, run  # noqa: PLC0415  heavy
-        from .connect import Setup  # noqa: PLC0415  heavy
+        from lox24_async.cli.connect import Setup  # noqa: PLC0415  heavy
 
-        words = filters.FilterWords(
-            sender=sender,
-            text=text,
-            status=tuple(status or ()),
-            created_from=created_from,
-            created_to=created_to,
-            delivery_from=delivery_from,
-            delivery_to=delivery_to,
-            processed_from=processed_from,
-            processed_to=processed_to,
-            min_messages=min_messages,
-            max_messages=max_messages,
-            ids=tuple(ids or ()),
-        )
-        setup = Setup(base_url=base_url, token_file=token_file, quiet=quiet, debug=debug)
-        job = Job(
-            words=words, order=order, descending=descending, limit=limit, output=output, setup=setup
-        )
+        from ._list import Job, run  # noqa: PLC0415  heavy
+
+        words = gather(filters.FilterWords, typed)
+        job = gather(Job, typed | {"words": words, "setup": gather(Setup, typed)})
         return run(job)
 
     end(work, debug=debug)

@@ -14,21 +14,19 @@ from rich.table import Table
 from rich.text import Text
 
 from lox24_async import Bulk, Lox24Error, NotFoundError, RetryPolicy
-
-from .connect import Desk, Setup
-from .failures import code_of, explain_pause, reason
-from .ids import Ids
-from .inputs import read_ids
-from .moments import brief
-from .options import ExitCode, Output
-from .records import Outlet, ReaderGoneError, Sheet, form_of
-from .show import is_terminal, list_bad_lines, make_console, say
-from .words import plural, status_style, status_words
+from lox24_async.cli.connect import PATIENT, Desk, Setup
+from lox24_async.cli.console import is_terminal, make_console, say
+from lox24_async.cli.failures import IN_VAIN, code_of, explain_pause, reason
+from lox24_async.cli.ids import Ids
+from lox24_async.cli.inputs import read_ids
+from lox24_async.cli.moments import brief
+from lox24_async.cli.options import ExitCode, Output
+from lox24_async.cli.records import Outlet, ReaderGoneError, Sheet, form_of
+from lox24_async.cli.result import list_bad_lines
+from lox24_async.cli.words import plural, status_style, status_words
 
 _FRAME: Final = 0.25  # seconds between two pictures of the table
-_IN_VAIN: Final = 10  # ids without an answer, when there was none at all, are enough
 _ENDS: Final = (ExitCode.REFUSED, ExitCode.BLOCKED)  # what one id learns holds for all
-_PATIENT: Final = RetryPolicy(max_wait=900.0, wait_out_block=True)
 
 
 @frozen(kw_only=True)
@@ -36,8 +34,8 @@ class Job:
     """What was typed."""
 
     arguments: tuple[str, ...]
-    file: str | None
-    interval: float | None
+    file: str | None = None
+    interval: float | None = None
     """Seconds between two looks; ``None``: one look is enough."""
     output: Output
     setup: Setup
@@ -51,7 +49,7 @@ def run(job: Job) -> ExitCode:
     """
     ids = read_ids(job.arguments, job.file, "lox24 status")
     watching = job.interval is not None
-    desk = Desk(job.setup, job.setup.connect(_PATIENT if watching else RetryPolicy()))
+    desk = Desk(job.setup, job.setup.connect(PATIENT if watching else RetryPolicy()))
     list_bad_lines(desk.alarm, ids.bad)
     living = watching and job.output is Output.TABLE and is_terminal(sys.stdout)
     work = _show_living if living else _write_changes
@@ -127,7 +125,7 @@ class Board:
     def _fail(self, bulk_id: str, error: Lox24Error) -> None:
         self.failed[bulk_id] = error
         strange = isinstance(error, NotFoundError)
-        in_vain = not self.bulks and len(self.failed) >= min(_IN_VAIN, len(self.ids))
+        in_vain = not self.bulks and len(self.failed) >= min(IN_VAIN, len(self.ids))
         if code_of(error) in _ENDS or (
             in_vain and code_of(error) is ExitCode.UNREACHABLE and not strange
         ):

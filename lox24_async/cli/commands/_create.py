@@ -6,22 +6,19 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from rich.table import Table
-
 from lox24_async import Bulk, BulkDraft, Lox24Error
+from lox24_async.cli._drafting import describe, make_draft
+from lox24_async.cli.connect import Desk, Setup
+from lox24_async.cli.console import fact_table, say
+from lox24_async.cli.drafting import DraftWords
+from lox24_async.cli.failures import code_of, reason
+from lox24_async.cli.inputs import confirm
+from lox24_async.cli.options import CommandError, ExitCode, Shape
+from lox24_async.cli.records import ReaderGoneError, record, write_out
+from lox24_async.cli.words import plural
 
-from ._drafting import describe, make_draft
-from ._show_bulk import print_bulk
-from .connect import Desk, Setup
+from ._show import print_bulk
 from .create import Answer
-from .drafting import DraftWords
-from .failures import code_of, reason
-from .inputs import confirm
-from .options import CommandError, ExitCode
-from .records import ReaderGoneError, record, write_out
-from .show import say
-from .show_bulk import Shape
-from .words import plural
 
 _SKEW: Final = timedelta(minutes=5)  # that LOX24's clock may be behind ours
 
@@ -85,12 +82,7 @@ def simulate(words: DraftWords, shape: Shape, setup: Setup) -> ExitCode:
 
 def _show(desk: Desk, draft: BulkDraft, repeated: int, *, asked: bool) -> None:
     console = desk.alarm if asked else desk.news  # whoever is asked must see it
-    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, style="bold")
-    grid.add_column(overflow="fold")
-    for name, value in describe(draft):
-        grid.add_row(name, value)
-    console.print(grid)
+    console.print(fact_table(describe(draft)))
     if repeated:
         say(console, _repeated(repeated))
 

@@ -7,19 +7,16 @@ from contextlib import suppress
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from lox24_async import Bulk, NotFoundError
-
-from .connect import Desk, Setup
-from .inputs import read_ids
-from .moments import local
-from .options import CommandError, ExitCode
-from .records import ReaderGoneError, record, write_out
-from .show import make_console
-from .show_bulk import Shape
-from .words import printable, status_style, status_words
+from lox24_async.cli.connect import Desk, Setup
+from lox24_async.cli.console import fact_table, make_console
+from lox24_async.cli.inputs import read_ids
+from lox24_async.cli.moments import local
+from lox24_async.cli.options import CommandError, ExitCode, Shape
+from lox24_async.cli.records import ReaderGoneError, record, write_out
+from lox24_async.cli.words import printable, status_style, status_words
 
 _PHONES: Final = 10  # that are shown one by one
 
@@ -72,12 +69,7 @@ def _draw(console: Console, bulk: Bulk) -> None:
             lines = value.plain.split("\n")
             console.print(Text(f"{name:13}  " + f"\n{'':15}".join(lines)), soft_wrap=True)
         return
-    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, style="bold")
-    grid.add_column(overflow="fold")
-    for name, value in facts:
-        grid.add_row(name, value)
-    console.print(grid)
+    console.print(fact_table(facts))
 
 
 def _facts(bulk: Bulk) -> Iterator[tuple[str, Text]]:

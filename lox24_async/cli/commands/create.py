@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from . import drafting, options
-from .options import ExitCode, end
+from lox24_async.cli import drafting, options
+from lox24_async.cli.options import ExitCode, end, gather
 
 
 class Answer(StrEnum):
@@ -21,15 +21,15 @@ def command(
     sender: drafting.Sender,
     text: drafting.Text = None,
     text_file: drafting.TextFile = None,
-    phone: drafting.Phones = None,
+    phones: drafting.Phones = None,
     phones_file: drafting.PhonesFile = None,
-    group: drafting.Groups = None,
+    groups: drafting.Groups = None,
     service: drafting.Service = drafting.DIRECT,
     at: drafting.At = None,
     is_unicode: drafting.Alphabet = None,
     source: drafting.Source = None,
     voice_lang: drafting.VoiceLang = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: options.Yes = False,
     output: Annotated[
         Answer,
         typer.Option("--output", "-o", help="What to write to stdout: the new bulk's id, or all."),
@@ -44,25 +44,14 @@ def command(
     Shows what will be sent and asks. If the answer is lost nothing is repeated: then look with
     lox24 list whether the bulk is there before you send it again.
     """
+    typed = locals()
 
     def work() -> ExitCode:
-        from ._create import create  # noqa: PLC0415  heavy
-        from .connect import Setup  # noqa: PLC0415  heavy
+        from lox24_async.cli.connect import Setup  # noqa: PLC0415  heavy
 
-        words = drafting.DraftWords(
-            sender=sender,
-            text=text,
-            text_file=text_file,
-            phones=tuple(phone or ()),
-            phones_file=phones_file,
-            groups=tuple(group or ()),
-            service=service,
-            at=at,
-            is_unicode=is_unicode,
-            source=source,
-            voice_lang=voice_lang,
-        )
-        setup = Setup(base_url=base_url, token_file=token_file, quiet=quiet, debug=debug)
-        return create(words, output, setup, yes=yes)
+        from ._create import create  # noqa: PLC0415  heavy
+
+        words = gather(drafting.DraftWords, typed)
+        return create(words, output, gather(Setup, typed), yes=yes)
 
     end(work, debug=debug)

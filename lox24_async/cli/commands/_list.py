@@ -5,14 +5,14 @@ from typing import Final
 from attrs import frozen
 
 from lox24_async import BulkFilter, BulkOrder
+from lox24_async.cli.connect import Desk, Setup
+from lox24_async.cli.console import say
+from lox24_async.cli.filters import FilterWords, make_filter
+from lox24_async.cli.options import ExitCode, Output
+from lox24_async.cli.records import Outlet, ReaderGoneError, Sheet, form_of
+from lox24_async.cli.words import plural
 
-from .connect import Desk, Setup
-from .filters import FilterWords, make_filter
 from .list import Order
-from .options import ExitCode, Output
-from .records import Outlet, ReaderGoneError, Sheet, form_of
-from .show import say
-from .words import plural
 
 _ORDERS: Final = {
     Order.CREATED: "created_at",
@@ -29,7 +29,7 @@ class Job:
     words: FilterWords
     order: Order
     descending: bool
-    limit: int | None
+    limit: int | None = None
     output: Output
     setup: Setup
 

@@ -1,21 +1,22 @@
 """``lox24 cancel``, as it is done."""
 
 import sys
+from contextlib import suppress
 
 from rich.console import Console
 
 from lox24_async import BulkFilter
-
-from .asking import ask, person
-from .cancelling import cancel
-from .failures import code_of, explain
-from .ids import Ids
-from .job import Job
-from .matches import Search, list_bulks, search, summary
-from .options import CommandError, ExitCode, Output
-from .records import form_of
-from .show import list_bad_lines, make_console, reader_may_go, say, write_ids
-from .words import plural
+from lox24_async.cli.asking import ask, person
+from lox24_async.cli.cancelling import Job, cancel
+from lox24_async.cli.console import make_console, say
+from lox24_async.cli.failures import code_of
+from lox24_async.cli.ids import Ids
+from lox24_async.cli.inputs import read_ids
+from lox24_async.cli.matches import Search, list_bulks, search, summary
+from lox24_async.cli.options import CommandError, ExitCode, Output
+from lox24_async.cli.records import ReaderGoneError, form_of, write_out, written
+from lox24_async.cli.result import list_bad_lines
+from lox24_async.cli.words import plural
 
 __all__ = ["Job", "run"]
 
@@ -32,16 +33,21 @@ def run(job: Job) -> ExitCode:
 
 
 def _cancel_named(job: Job) -> ExitCode:
-    client, ids = job.connect(), job.read_ids()
-    console = make_console(sys.stderr, quiet=job.quiet)
+    client = job.connect()
+    other = "; or what they have in common: --matching"
+    ids = read_ids(job.arguments, job.file, "lox24 cancel", other)
+    console = make_console(sys.stderr, quiet=job.setup.quiet)
     list_bad_lines(make_console(sys.stderr), ids.bad)
     if ids.repeated:
         say(console, f"{ids.repeated:,} repeated: each id is cancelled once.")
     if not job.dry_run:
         return cancel(job, client, ids)
-    say(console, f"{plural(len(ids.good), 'cancel')} would go to {job.place}. Nothing was sent.")
-    with reader_may_go():
-        write_ids(sys.stdout, job.output, ids.good)
+    say(
+        console,
+        f"{plural(len(ids.good), 'cancel')} would go to {job.setup.place}. Nothing was sent.",
+    )
+    with suppress(ReaderGoneError):
+        write_out(written(job.output, ("uuid",), ({"uuid": bulk_id} for bulk_id in ids.good)))
     return ExitCode.NOT_ALL if ids.bad else ExitCode.DONE
 
 
@@ -65,7 +71,7 @@ def _cancel_matching(job: Job, wanted: BulkFilter) -> ExitCode:
 def _choose(job: Job, wanted: BulkFilter) -> tuple[Search, bool]:
     """Search, and ask where it has to be asked; return the bulks, and whether to cancel them."""
     if job.dry_run or job.yes:
-        return _look(job, wanted, make_console(sys.stderr, quiet=job.quiet)), job.yes
+        return _look(job, wanted, make_console(sys.stderr, quiet=job.setup.quiet)), job.yes
     with person("Add --yes to cancel unasked, or --dry-run to look.") as keyboard:
         found = _look(job, wanted, make_console(sys.stderr))
         question = "Cancel it?" if len(found.ids) == 1 else f"Cancel these {len(found.ids):,}?"
@@ -74,12 +80,12 @@ def _choose(job: Job, wanted: BulkFilter) -> tuple[Search, bool]:
 
 def _look(job: Job, wanted: BulkFilter, place: Console) -> Search:
     """Search, and show what was found."""
-    progress = make_console(sys.stderr, quiet=job.quiet)
-    found = search(job.connect(), wanted, progress, debug=job.debug)
+    progress = make_console(sys.stderr, quiet=job.setup.quiet)
+    found = search(job.connect(), wanted, progress, debug=job.setup.debug)
     if found.interrupted:
         raise KeyboardInterrupt
     if found.error is not None:
-        told = explain(found.error, job.place, job.token_source)
+        told = job.setup.explain(found.error)
         raise CommandError(f"{told} Nothing was cancelled.", code_of(found.error))
     bulks = found.bulks
     list_bulks(place, bulks)
@@ -92,6 +98,5 @@ def _write_found(output: Output, found: Search) -> None:
     if output is Output.TABLE:
         return  # people have read it on stderr
     form = form_of(output)
-    with reader_may_go():
-        sys.stdout.writelines((form.head, *map(form.row, found.bulks), form.tail))
-        sys.stdout.flush()
+    with suppress(ReaderGoneError):
+        write_out("".join((form.head, *map(form.row, found.bulks), form.tail)))

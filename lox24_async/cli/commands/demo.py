@@ -1,7 +1,7 @@
 """``lox24 demo``, as it is typed."""
 
-from . import options
-from .options import end
+from lox24_async.cli import options
+from lox24_async.cli.options import end
 
 
 def command(*, debug: options.Debug = False) -> None:

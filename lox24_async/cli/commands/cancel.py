@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from . import filters, options
-from .options import MAX_CONCURRENCY, Output, end
+from lox24_async.cli import filters, options
+from lox24_async.cli.options import MAX_CONCURRENCY, Output, end, gather
 
 
 def command(
@@ -54,7 +54,12 @@ def command(
             " form of --output. Exit code 0.",
         ),
     ] = False,
-    yes: options.Yes = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Ask nothing. (About ids that you name, nothing is asked anyway.)"
+        ),
+    ] = False,
     wait: Annotated[
         bool,
         typer.Option(
@@ -83,41 +88,16 @@ def command(
     where others could see it. Ctrl-C stops cleanly and writes the ids that are left to a
     file that --file takes.
     """
-    words = filters.FilterWords(
-        sender=sender,
-        text=text,
-        status=tuple(status or ()),
-        created_from=created_from,
-        created_to=created_to,
-        delivery_from=delivery_from,
-        delivery_to=delivery_to,
-        processed_from=processed_from,
-        processed_to=processed_to,
-        min_messages=min_messages,
-        max_messages=max_messages,
-        ids=tuple(only_ids or ()),
-    )
+    typed = locals()
 
     def work() -> options.ExitCode:
+        from lox24_async.cli.connect import Setup  # noqa: PLC0415  heavy
+
         from ._cancel import Job, run  # noqa: PLC0415  heavy; and Ctrl-C may come even here
 
-        job = Job(
-            arguments=tuple(ids or ()),
-            file=file,
-            matching=matching,
-            everything=everything,
-            words=words,
-            dry_run=dry_run,
-            yes=yes,
-            wait=wait,
-            wait_out_block=wait_out_block,
-            output=output,
-            base_url=base_url,
-            token_file=token_file,
-            max_concurrency=max_concurrency,
-            quiet=quiet,
-            debug=debug,
-        )
+        words = gather(filters.FilterWords, typed | {"ids": only_ids})
+        setup = gather(Setup, typed)
+        job = gather(Job, typed | {"arguments": ids or [], "words": words, "setup": setup})
         return run(job)
 
     end(work, debug=debug)

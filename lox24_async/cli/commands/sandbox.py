@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from . import options
-from .options import ExitCode, end
+from lox24_async.cli import options
+from lox24_async.cli.options import ExitCode, end, gather
 
 
 def command(
@@ -56,20 +56,11 @@ def command(
     language. Its bulks are made up; some wait, some are being sent, some are over. Ctrl-C ends
     it.
     """
+    typed = locals()
 
     def work() -> ExitCode:
         from ._sandbox import Job, run  # noqa: PLC0415  heavy
 
-        job = Job(
-            port=port,
-            bulks=bulks,
-            page_size=page_size,
-            starts_after=starts_after,
-            sends_for=sends_for,
-            latency=latency,
-            block_seconds=block_seconds,
-            quiet=quiet,
-        )
-        return run(job)
+        return run(gather(Job, typed))
 
     end(work, debug=debug)

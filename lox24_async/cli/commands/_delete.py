@@ -1,36 +1,28 @@
 """``lox24 delete``, as it is done."""
 
 import asyncio
-import csv
-import io
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from attrs import frozen
 
 from lox24_async import (
-    APIStatusError,
     ClientClosedError,
     Lox24Error,
     NotFoundError,
-    ResponseDecodeError,
 )
+from lox24_async.cli.connect import LAST_WORDS, Desk, Setup
+from lox24_async.cli.console import LISTED, say
+from lox24_async.cli.failures import IN_VAIN, code_of, reason
+from lox24_async.cli.inputs import confirm, read_ids
+from lox24_async.cli.options import MAX_CONCURRENCY, ExitCode, Output
+from lox24_async.cli.records import ReaderGoneError, Record, about, write_out, written
+from lox24_async.cli.result import list_bad_lines
+from lox24_async.cli.words import plural
 
-from .connect import Desk, Setup
-from .failures import code_of, reason
-from .inputs import confirm, read_ids
-from .options import MAX_CONCURRENCY, ExitCode, Output
-from .records import ReaderGoneError, write_out
-from .show import list_bad_lines, say
-from .words import plural
-
-_LAST_WORDS: Final = 1.0  # seconds in which a stopped run notes what it knows
-_IN_VAIN: Final = 10  # ids without an answer, when there was none at all, are enough
-_LISTED: Final = 10  # bulks that are named one by one
 _FIELDS: Final = ("bulk_id", "state", "error", "request_id")
 
 
@@ -39,7 +31,7 @@ class Job:
     """What was typed."""
 
     arguments: tuple[str, ...]
-    file: str | None
+    file: str | None = None
     yes: bool
     output: Output
     setup: Setup
@@ -73,10 +65,10 @@ def run(job: Job) -> ExitCode:
         return ExitCode.NOT_ALL
     if not job.yes:
         say(desk.alarm, "This cannot be undone, and it is no cancel: cancel what is being sent.")
-        for bulk_id in ids.good[:_LISTED]:
+        for bulk_id in ids.good[:LISTED]:
             say(desk.alarm, f"  {bulk_id}")
-        if len(ids.good) > _LISTED:
-            say(desk.alarm, f"  … and {len(ids.good) - _LISTED:,} more")
+        if len(ids.good) > LISTED:
+            say(desk.alarm, f"  … and {len(ids.good) - LISTED:,} more")
         if not confirm(f"Delete {plural(len(ids.good), 'bulk')} for good?"):
             say(desk.alarm, "Nothing was deleted.")
             return ExitCode.NOT_ALL
@@ -90,7 +82,7 @@ def run(job: Job) -> ExitCode:
         interrupted = True
     states = {bulk_id: _state(bulk_id, results, begun) for bulk_id in ids.good}
     with suppress(ReaderGoneError):
-        write_out(_records(job.output, states, results))
+        write_out(written(job.output, _FIELDS, _records(states, results)))
     return _close(desk, states, results, interrupted=interrupted, bad_lines=len(ids.bad))
 
 
@@ -119,7 +111,7 @@ async def _delete(desk: Desk, ids: Sequence[str], results: Results, begun: set[s
         with suppress(OSError):  # the terminal may have gone
             say(desk.news, "Stopping: what is in flight gets 5 s; Ctrl-C again leaves at once.")
         await desk.client.close()
-        await asyncio.wait(workers, timeout=_LAST_WORDS)
+        await asyncio.wait(workers, timeout=LAST_WORDS)
         raise
     finally:
         for worker in workers:
@@ -132,7 +124,7 @@ def _in_vain(codes: Counter[ExitCode]) -> bool:
     """Whether there is no use in going on: what these learnt holds for all."""
     if codes[ExitCode.REFUSED] or codes[ExitCode.BLOCKED]:
         return True
-    return codes[ExitCode.UNREACHABLE] == codes.total() >= _IN_VAIN
+    return codes[ExitCode.UNREACHABLE] == codes.total() >= IN_VAIN
 
 
 def _state(bulk_id: str, results: Results, begun: set[str]) -> State:
@@ -167,12 +159,12 @@ def _close(
         said = "The bulk is deleted." if total == 1 else f"All {total:,} are deleted."
         say(desk.news, said, "green")
         return ExitCode.DONE
-    for bulk_id in others[:_LISTED]:
+    for bulk_id in others[:LISTED]:
         error = results.get(bulk_id)
         why = "" if error is None else f": {reason(error)}"
         say(desk.alarm, f"{bulk_id}  {states[bulk_id]}{why}", "yellow")
-    if len(others) > _LISTED:
-        more = len(others) - _LISTED
+    if len(others) > LISTED:
+        more = len(others) - LISTED
         say(desk.alarm, f"… and {more:,} more that are not deleted; --output csv names each.")
     counts = Counter(states[bulk_id].value for bulk_id in others)
     told = [f"{count:,} {state}" for state, count in counts.most_common()]
@@ -199,30 +191,6 @@ def _explain(desk: Desk, results: Results) -> ExitCode:
     return ExitCode.NOT_ALL
 
 
-def _records(form: Output, states: Mapping[str, State], results: Results) -> str:
-    records = _plain(states, results)
-    if form is Output.NDJSON:
-        return "".join(json.dumps(one) + "\n" for one in records)
-    if form is Output.JSON:
-        return "[\n" + ",\n".join(json.dumps(one) for one in records) + "\n]\n"
-    return _csv(records) if form is Output.CSV else ""
-
-
-def _plain(states: Mapping[str, State], results: Results) -> Iterator[dict[str, Any]]:
+def _records(states: Mapping[str, State], results: Results) -> Iterator[Record]:
     for bulk_id, state in states.items():
-        error = results.get(bulk_id)
-        answer = error if isinstance(error, APIStatusError | ResponseDecodeError) else None
-        yield {
-            "bulk_id": bulk_id,
-            "state": state.value,
-            "error": None if error is None else str(error),
-            "request_id": None if answer is None else answer.request_id,
-        }
-
-
-def _csv(records: Iterable[dict[str, Any]]) -> str:
-    sheet = io.StringIO()
-    writer = csv.writer(sheet, lineterminator="\n")
-    writer.writerow(_FIELDS)
-    writer.writerows([one[name] for name in _FIELDS] for one in records)
-    return sheet.getvalue()
+        yield {"bulk_id": bulk_id, "state": state.value, **about(results.get(bulk_id))}

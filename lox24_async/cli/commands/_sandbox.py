@@ -13,11 +13,10 @@ from uuid import UUID
 from attrs import frozen
 
 from lox24_async import BulkStatus
+from lox24_async.cli.options import CommandError, ExitCode, mask, why
+from lox24_async.cli.records import ReaderGoneError, write_out
+from lox24_async.cli.words import plural, printable
 from lox24_async.testing import FakeLox24, ReceivedRequest
-
-from .options import CommandError, ExitCode, mask, why
-from .records import ReaderGoneError, write_out
-from .words import plural, printable
 
 _SEED: Final = 24
 _MIX: Final = (  # of ten bulks

@@ -4,18 +4,15 @@ from typing import Annotated
 
 import typer
 
-from . import options
-from .options import ExitCode, Output, end
-from .status import IdFile
+from lox24_async.cli import options
+from lox24_async.cli.options import ExitCode, Output, end, gather
 
 
 def command(
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ID", help="Bulks.", show_default=False)
-    ] = None,
+    ids: options.SomeIds = None,
     *,
-    file: IdFile = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    file: options.IdFile = None,
+    yes: options.Yes = False,
     output: Annotated[
         Output,
         typer.Option(
@@ -32,18 +29,15 @@ def command(
     A deleted bulk also disappears from the itemised bill, and LOX24 accepts no complaint about
     it any more. It is not documented whether deleting stops what is being sent: cancel first.
     """
+    typed = locals()
 
     def work() -> ExitCode:
-        from ._delete import Job, run  # noqa: PLC0415  heavy
-        from .connect import Setup  # noqa: PLC0415  heavy
+        from lox24_async.cli.connect import Setup  # noqa: PLC0415  heavy
 
-        job = Job(
-            arguments=tuple(ids or ()),
-            file=file,
-            yes=yes,
-            output=output,
-            setup=Setup(base_url=base_url, token_file=token_file, quiet=quiet, debug=debug),
-        )
+        from ._delete import Job, run  # noqa: PLC0415  heavy
+
+        setup = gather(Setup, typed)
+        job = gather(Job, typed | {"arguments": ids or [], "setup": setup})
         return run(job)
 
     end(work, debug=debug)

@@ -1,8 +1,7 @@
 """``lox24 simulate``, as it is typed."""
 
-from . import drafting, options
-from .options import ExitCode, end
-from .show_bulk import Shape, ShapeForm
+from lox24_async.cli import drafting, options
+from lox24_async.cli.options import ExitCode, Shape, ShapeForm, end, gather
 
 
 def command(
@@ -10,9 +9,9 @@ def command(
     sender: drafting.Sender,
     text: drafting.Text = None,
     text_file: drafting.TextFile = None,
-    phone: drafting.Phones = None,
+    phones: drafting.Phones = None,
     phones_file: drafting.PhonesFile = None,
-    group: drafting.Groups = None,
+    groups: drafting.Groups = None,
     service: drafting.Service = drafting.DIRECT,
     at: drafting.At = None,
     is_unicode: drafting.Alphabet = None,
@@ -28,25 +27,14 @@ def command(
 
     That LOX24 can do so is documented; where, and what it answers, is inferred.
     """
+    typed = locals()
 
     def work() -> ExitCode:
-        from ._create import simulate  # noqa: PLC0415  heavy
-        from .connect import Setup  # noqa: PLC0415  heavy
+        from lox24_async.cli.connect import Setup  # noqa: PLC0415  heavy
 
-        words = drafting.DraftWords(
-            sender=sender,
-            text=text,
-            text_file=text_file,
-            phones=tuple(phone or ()),
-            phones_file=phones_file,
-            groups=tuple(group or ()),
-            service=service,
-            at=at,
-            is_unicode=is_unicode,
-            source=source,
-            voice_lang=voice_lang,
-        )
-        setup = Setup(base_url=base_url, token_file=token_file, quiet=quiet, debug=debug)
-        return simulate(words, output, setup)
+        from ._create import simulate  # noqa: PLC0415  heavy
+
+        words = gather(drafting.DraftWords, typed)
+        return simulate(words, output, gather(Setup, typed))
 
     end(work, debug=debug)

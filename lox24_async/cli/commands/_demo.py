@@ -19,13 +19,13 @@ from lox24_async import (
     Lox24Client,
     RetryPolicy,
 )
+from lox24_async.cli.console import make_console, say
+from lox24_async.cli.options import ExitCode
+from lox24_async.cli.progress import Display, listening
+from lox24_async.cli.result import closing_table
+from lox24_async.cli.tally import Tally
+from lox24_async.cli.verdict import Run
 from lox24_async.testing import FakeLox24
-
-from .options import ExitCode
-from .progress import Display, listening
-from .show import closing_table, make_console, say
-from .tally import Tally
-from .verdict import Run
 
 _SEED: Final = 24
 _LINE_EVERY: Final = 0.6  # seconds, where there is no terminal to draw a bar in
