@@ -255,6 +255,8 @@ class Cancels(Operations[FormT]):
             else:
                 await batch.run(progress)
         except Lox24Error as error:
+            if not found.broken:  # by ``progress``, say
+                raise
             raise CancelFailedError(
                 f"the listing broke off after {report.bulks} bulks: {report!r}",
                 report=report,

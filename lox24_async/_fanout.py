@@ -37,9 +37,11 @@ class _Workshop(Generic[T, R]):
         self.deliver: Callable[[R], object] = self._store
         self.stopped = False
         self.error: Exception | None = None
+        self.cut: str | None = None  # why there will be no more, though it is not the end
         self.workers: set[asyncio.Task[None]] = set()
         self.started = False
         self._source = source
+        self._is_async = isinstance(source, AsyncIterable)
         self._items: Iterator[T] | AsyncIterator[T] | None = None
         self._taking = asyncio.Lock()
         self._consumers: deque[asyncio.Future[None]] = deque()
@@ -71,10 +73,10 @@ class _Workshop(Generic[T, R]):
     async def _run(self, items: Iterator[T] | AsyncIterator[T]) -> None:
         try:
             while not self.stopped:
-                if isinstance(items, AsyncIterator):
-                    item = await self._take(items)
+                if self._is_async:
+                    item = await self._take(cast("AsyncIterator[T]", items))
                 else:
-                    item = next(items, _END)
+                    item = next(cast("Iterator[T]", items), _END)
                 if item is _END:
                     return
                 result = await self.work(cast("T", item))
@@ -90,6 +92,11 @@ class _Workshop(Generic[T, R]):
         except Exception as error:  # noqa: BLE001  the consumer raises it
             self.stopped = True
             self.error = self.error or error
+        except asyncio.CancelledError:
+            if not self.stopped:
+                self.cut = "one of its workers was cancelled"
+                self.stop()
+            raise
 
     async def _take(self, items: AsyncIterator[T]) -> object:
         async with self._taking:  # an async generator has one reader at a time
@@ -107,7 +114,10 @@ class _Workshop(Generic[T, R]):
             if not self.workers:
                 if self.error is not None:
                     error, self.error = self.error, None
+                    self.cut = f"it failed with {type(error).__name__}"
                     raise error
+                if self.cut is not None:
+                    raise RuntimeError(f"the stream broke off before its end: {self.cut}")
                 raise StopAsyncIteration
             news = asyncio.get_running_loop().create_future()
             self._consumers.append(news)
@@ -142,7 +152,8 @@ class Fanout(Generic[T, R]):
 
     Nothing happens before the first step. Leaving it (``aclose``, or dropping the last
     reference), or being cancelled in a step, stops the workers at once; what they had in hand
-    is cancelled.
+    is cancelled. A stream that broke off says so at each further step (``RuntimeError``):
+    never does it look complete.
 
     Args:
         source: The items: an iterable or async iterable of any length.
@@ -171,6 +182,7 @@ class Fanout(Generic[T, R]):
         try:
             return await shop.next()
         except asyncio.CancelledError:
+            shop.cut = "a step was cancelled"
             shop.stop()  # the error's traceback may keep us alive for long
             raise
 
@@ -182,6 +194,7 @@ class Fanout(Generic[T, R]):
 
     async def aclose(self) -> None:
         """Stop the workers and wait until they have left."""
+        self._shop.cut = None  # whoever closes it knows
         self._shop.stop()
         if self._shop.workers:
             await asyncio.wait(self._shop.workers)

@@ -73,7 +73,12 @@ class Request(ABC, Generic[R]):
         self.limit = limit
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.shown_path}"
+
+    @property
+    def shown_path(self) -> str:
+        """The path for logs and errors."""
+        return self.path
 
     @property
     def changes(self) -> bool:
@@ -116,6 +121,11 @@ class PageRequest(Request[BulkPage[BulkT]]):
         super().__init__("GET", f"/bulks?{query}", _ACCEPT[form], limit=LONG)
         self._form = form
         self._page = page
+
+    @property
+    def shown_path(self) -> str:
+        """The path without the filter, which may hold words of other people's messages."""
+        return f"/bulks?page={self._page}"
 
     def read(self, raw: Any) -> BulkPage[BulkT]:
         """Return the page."""

@@ -307,4 +307,6 @@ class Retrier:
 
 
 def _out_of_time(error: Lox24Error) -> bool:
-    return isinstance(error, RequestTimeoutError | ConnectionFailedError)
+    if isinstance(error, ConnectionFailedError):
+        return not error.tls
+    return isinstance(error, RequestTimeoutError)

@@ -32,6 +32,7 @@ KEPT_OF_CUT: Final = 1 << 16
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for TCP connect and TLS handshake."""
 _USER_AGENT: Final = "lox24-async"
+_OWNER_CLOSED: Final = "the session that was handed in is closed"
 _TLS_ERRORS: Final = (
     aiohttp.ClientSSLError,  # also the certificate and handshake errors
     aiohttp.ClientConnectorCertificateError,
@@ -211,10 +212,14 @@ class SessionManager:
                 self._retire(pool)  # said to an idle line, before our request: out of step
             return reply
         except asyncio.CancelledError as cancelled:
-            if not span.is_timeout():
+            if pool.session.closed and not span.is_cancel():
+                # Nobody asked for this: aiohttp's way to say that its pool was closed.
+                failure = ClientClosedError(_OWNER_CLOSED)
+            elif span.is_timeout():
+                failure = _timed_out(seconds, progress)
+            else:
                 # The frames below hold the token; a traceback must not show it.
                 raise cancelled.with_traceback(None) from None
-            failure = _timed_out(seconds, progress)
         except (aiohttp.ClientError, OSError) as error:
             failure = _translate(error)
             if failure.attempts and not isinstance(failure, RequestTimeoutError):
@@ -246,7 +251,7 @@ class SessionManager:
         if self._pool is None:
             self._pool = _Pool(self._borrowed or _new_session())
         if self._pool.session.closed:
-            raise ClientClosedError("the session that was handed in is closed")
+            raise ClientClosedError(_OWNER_CLOSED)
         self._pool.users += 1
         return self._pool
 

@@ -104,6 +104,7 @@ class Slots:
         self._count = self._free = count
         self._room = room
         self._line: deque[Wait] = deque()
+        self._gone = 0  # how many of the line have given up
         self._idle: Wait | None = None
 
     def take(self) -> bool:
@@ -132,6 +133,10 @@ class Slots:
         if turn.done() and not turn.cancelled() and turn.result():
             self.release()
         end(turn, False)
+        self._gone += 1
+        if self._gone * 2 > len(self._line):
+            self._line = deque(turn for turn in self._line if not turn.done())
+            self._gone = 0
 
     def release(self) -> None:
         """Hand the slot to the next in line."""

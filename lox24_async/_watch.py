@@ -25,6 +25,10 @@ class Span:
         self.over = True
         self._task.cancel()
 
+    def is_cancel(self) -> bool:
+        """Whether somebody has cancelled the attempt's task."""
+        return self._task.cancelling() > self._before
+
     def is_timeout(self) -> bool:
         """Whether a ``CancelledError`` is ours alone; whoever else cancels, wins."""
         return self.over and self._task.uncancel() <= self._before

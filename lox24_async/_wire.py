@@ -89,7 +89,6 @@ def read_reply(request: Request[R], reply: Reply, base_url: str, redact: Redact)
             attempts=1,
             outcome_unknown=request.changes,
         )
-    del reply  # no frame of the error holds the body: it may echo the token
     try:
         raise problem
     finally:
@@ -144,7 +143,7 @@ def _status_error(
         headers=Headers(headers),
         body=body,
         method=request.method,
-        url=base_url + request.path,
+        url=base_url + request.shown_path,
         bulk_id=request.bulk_id,
         attempts=1,
         # Asked to stop the bulk, a server may fail after it did so.

@@ -69,6 +69,7 @@ class CancelReport:
 
     def __init__(self) -> None:
         self._entries: dict[str, CancelOutcome | Call] = {}
+        self._before: dict[str, CancelOutcome] = {}  # of ids that are tried once more
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -79,19 +80,19 @@ class CancelReport:
 
     def __getitem__(self, bulk_id: UUID | str) -> CancelOutcome:
         key = str(bulk_id)
-        return _outcome(self._entries[key if key in self._entries else key.lower()])
+        return self._outcome(key if key in self._entries else key.lower())
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {state.value}" for state, n in self.counts.items() if n)
         return f"<{type(self).__name__}: {counts or 'empty'}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_entries": {outcome.bulk_id: outcome for outcome in self.outcomes}}
+        return {"_entries": {outcome.bulk_id: outcome for outcome in self.outcomes}, "_before": {}}
 
     @property
     def outcomes(self) -> tuple[CancelOutcome, ...]:
         """One outcome for each distinct id, in input order."""
-        return tuple(_outcome(entry) for entry in self._entries.values())
+        return tuple(self._outcome(bulk_id) for bulk_id in self._entries)
 
     @property
     def counts(self) -> Mapping[CancelState, int]:
@@ -122,12 +123,37 @@ class CancelReport:
             )
 
     def note(self, bulk_id: str, entry: CancelOutcome | Call) -> None:
-        """Write down what became of an id, or the call that is at it."""
+        """Write down what became of an id, or the call that is at it.
+
+        What an earlier run knew stays, until this one knows more.
+        """
+        if isinstance(entry, Call):
+            if bulk_id in self._entries:
+                self._before[bulk_id] = self._outcome(bulk_id)
+        elif bulk_id in self._before:
+            entry = _wiser(self._before.pop(bulk_id), entry)
         self._entries[bulk_id] = entry
 
+    def _outcome(self, bulk_id: str) -> CancelOutcome:
+        entry = self._entries[bulk_id]
+        if isinstance(entry, CancelOutcome):
+            return entry
+        outcome = _outcome_of_call(entry)
+        return _wiser(self._before[bulk_id], outcome) if bulk_id in self._before else outcome
 
-def _outcome(entry: CancelOutcome | Call) -> CancelOutcome:
-    return entry if isinstance(entry, CancelOutcome) else _outcome_of_call(entry)
+
+def _wiser(before: CancelOutcome, after: CancelOutcome) -> CancelOutcome:
+    """Return which of two outcomes of an id tells more of the bulk."""
+    knew = {
+        CancelState.NOT_SENT: (
+            CancelState.CANCELED,
+            CancelState.TOO_LATE,
+            CancelState.ACCEPTED,
+            CancelState.UNKNOWN,
+        ),
+        CancelState.UNKNOWN: (CancelState.CANCELED, CancelState.TOO_LATE),
+    }
+    return before if before.state in knew.get(after.state, ()) else after
 
 
 class Batch(ABC):
@@ -199,9 +225,10 @@ class Batch(ABC):
                 return None
             self._seen.add(key)
             outcome = await self._do(Call(bulk_id, self._deadline))
-        if self._report is not None:
-            self._report.note(outcome.bulk_id, outcome)
-        return outcome
+        if self._report is None:
+            return outcome
+        self._report.note(outcome.bulk_id, outcome)
+        return self._report[outcome.bulk_id]
 
     def _note_unread(self, value: object) -> None:
         if self._report is None:

@@ -147,7 +147,7 @@ class APIStatusError(Lox24Error):
         headers: The headers of the answer.
         body: The start of the answer's body, made printable.
         method: The HTTP method of the request.
-        url: The URL of the request.
+        url: The URL of the request; of a listing without its filter.
     """
 
     def __init__(

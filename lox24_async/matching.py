@@ -9,6 +9,7 @@ from attrs import evolve
 
 from ._paging import BulkStream
 from .batch import CancelOutcome, CancelReport, CancelState
+from .errors import Lox24Error
 from .models import Bulk, BulkStatus
 from .queries import BulkFilter
 
@@ -79,6 +80,8 @@ class Matches:
         self._bulks = bulks
         self._wanted = wanted
         self._report = report
+        self.broken = False
+        """Whether the listing failed."""
 
     def __aiter__(self) -> Self:
         return self
@@ -99,15 +102,18 @@ class Matches:
             return
 
     async def _next(self) -> Bulk:
-        async for bulk in self._bulks:
-            found: Bulk = bulk
+        while True:
+            try:
+                found: Bulk = await anext(self._bulks)
+            except Lox24Error:
+                self.broken = True
+                raise
             if self._wanted.matches(found):
                 if found.uuid not in self._report:  # of a dry run, say
                     self._report.count(found)
                 return found
             self._report.skipped += 1
             log.warning("bulk %s: listed although it does not meet the filter", found.uuid)
-        raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Stop the listing."""

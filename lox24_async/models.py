@@ -136,6 +136,12 @@ class Bulk:
     # absent, 0 against null): the reply can be written out again as it came.
 
     @property
+    def is_immediate(self) -> bool:
+        """Whether LOX24 said that the bulk is sent at once (a ``delivery_at`` of 0)."""
+        said = self._as_sent.get("delivery_at")
+        return said is not None and self.delivery_at is None
+
+    @property
     def is_canceled(self) -> bool:
         """Whether LOX24 says that the bulk is cancelled."""
         return self.status_code == BulkStatus.CANCELED

@@ -62,6 +62,12 @@ def _holds(text: str | None, part: str | None) -> bool:
     return part is None or (text is not None and part.casefold() in text.casefold())
 
 
+def _has(bulk: Bulk, name: str) -> bool:
+    if name == "delivery_at" and bulk.is_immediate:
+        return True
+    return getattr(bulk, name) is not None or name in bulk.extra
+
+
 def _lies(value: Any, least: Any, most: Any) -> bool:
     if least is None and most is None:
         return True
@@ -106,7 +112,7 @@ class BulkFilter:
 
     uuids: tuple[str, ...] = field(default=(), converter=_to_ids)
     status_codes: tuple[BulkStatus | int, ...] = field(default=(), converter=_to_codes)
-    text: str | None = None
+    text: str | None = field(default=None, repr=False)  # of messages: other people's data
     sender_id: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
@@ -173,11 +179,15 @@ class BulkFilter:
             and _holds(bulk.text, self.text)
             and _holds(bulk.sender_id, self.sender_id)
             and _lies(bulk.created_at, self.created_from, self.created_to)
-            and _lies(bulk.delivery_at or _EPOCH, self.delivery_from, self.delivery_to)
+            and _lies(
+                _EPOCH if bulk.is_immediate else bulk.delivery_at,
+                self.delivery_from,
+                self.delivery_to,
+            )
             and _lies(bulk.processed_at, self.processed_from, self.processed_to)
             and _lies(bulk.msg_total_count, self.min_messages, self.max_messages)
             and all(
-                (getattr(bulk, name) is not None) is wanted
+                _has(bulk, name) is wanted
                 for name, wanted in self.exists.items()
                 if hasattr(bulk, name)
             )

@@ -448,3 +448,77 @@ async def test_several_readers(client: Lox24Client, fake_lox24: FakeLox24) -> No
 
     parts = await asyncio.wait_for(asyncio.gather(*(read() for _ in range(5))), 10)
     assert sorted(map(str, ids)) == sorted(bulk_id for part in parts for bulk_id in part)
+
+
+async def test_report_that_is_used_again(client: Lox24Client, fake_lox24: FakeLox24) -> None:
+    """A second run that learns nothing takes nothing away from what the first one knew."""
+    canceled, gone, lost, unsent = map(str, add(fake_lox24, 4))
+    fake_lox24.set_status(gone, BulkStatus.PROCESSED)
+    fake_lox24.fail_next(drop="after", bulk_id=lost, times=9)
+    report = await client.cancel_bulks([canceled, gone, lost])
+    before = (CancelState.CANCELED, CancelState.TOO_LATE, CancelState.UNKNOWN)
+    assert before == tuple(o.state for o in report.outcomes)
+
+    ids = [canceled, gone, lost, unsent]
+    await client.cancel_bulks(ids, report=report, timeout=-1)
+    assert (*before, CancelState.NOT_SENT) == tuple(o.state for o in report.outcomes)
+    await client.close()
+    outcomes = [o async for o in client.iter_cancel(ids, report=report)]
+    assert {*before, CancelState.NOT_SENT} == {o.state for o in outcomes}
+    assert (*before, CancelState.NOT_SENT) == tuple(o.state for o in report.outcomes)
+    assert (lost,) == report.unresolved()
+    again = pickle.loads(pickle.dumps(report))
+    assert [o.state for o in report.outcomes] == [o.state for o in again.outcomes]
+
+
+async def test_report_that_is_used_again_learns(client: Lox24Client, fake_lox24: FakeLox24) -> None:
+    """A second run that knows more says so; while it is under way, the first one's word stands."""
+    (lost,) = map(str, add(fake_lox24, 1))
+    fake_lox24.fail_next(drop="before", bulk_id=lost, times=9)
+    report = await client.cancel_bulks([lost])
+    assert report[lost].state is CancelState.UNKNOWN
+    fake_lox24.stop_failing()
+    fake_lox24.latency = 0.05
+    run = asyncio.create_task(client.cancel_bulks([lost], report=report))
+    await asyncio.sleep(0)
+    assert report[lost].state is CancelState.UNKNOWN
+    await run
+    assert report[lost].state is CancelState.CANCELED
+
+
+async def test_stream_that_broke_off_never_looks_complete(
+    client: Lox24Client, fake_lox24: FakeLox24
+) -> None:
+    """After a cancelled step, and for every reader beside, there is no end but an error."""
+    ids = add(fake_lox24, 30)
+    fake_lox24.latency = 0.05
+    stream = client.iter_cancel(ids)
+    await anext(stream)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await anext(stream)
+    with pytest.raises(RuntimeError, match="broke off before its end: a step was cancelled"):
+        while True:
+            await anext(stream)
+    await stream.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+async def test_readers_beside_one_that_got_an_error(
+    client: Lox24Client, fake_lox24: FakeLox24
+) -> None:
+    """A source that fails is told to one reader; the others are told that it did."""
+
+    def source() -> Iterator[UUID]:
+        yield from add(fake_lox24, 5)
+        raise ZeroDivisionError
+
+    stream = client.iter_cancel(source())
+
+    async def read() -> int:
+        return sum([1 async for _ in stream])
+
+    found = await asyncio.gather(read(), read(), read(), return_exceptions=True)
+    kinds = sorted(type(result).__name__ for result in found)
+    assert ["RuntimeError", "RuntimeError", "ZeroDivisionError"] == kinds

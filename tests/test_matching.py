@@ -29,6 +29,7 @@ from lox24_async import (
     ConfigurationError,
     JsonLdBulk,
     Lox24Client,
+    Lox24Error,
     MatchReport,
     RequestTimeoutError,
     RetryPolicy,
@@ -739,3 +740,29 @@ async def test_no_time_at_all(fake_lox24: FakeLox24) -> None:
         with pytest.raises(CancelFailedError):
             await client.cancel_matching(BulkFilter(), timeout=0)
     assert [] == fake_lox24.requests
+
+
+@pytest.mark.parametrize("said", ["2031-01-01T00:00:00Z", None, "absent", True])
+async def test_delivery_that_is_not_told(
+    client: Lox24Client, fake_lox24: FakeLox24, said: object
+) -> None:
+    """Only a 0 on the wire is "at once"; a bulk whose delivery is not told is left alone."""
+    raw: dict[str, object] = {"uuid": str(fake_lox24.add_bulk().uuid), "status_code": 0}
+    if said != "absent":
+        raw["delivery_at"] = said
+    fake_lox24.fail_if(lambda r: Fault(body=json.dumps([raw] if "page=1&" in r.path else [])))
+    report = await client.cancel_matching(BulkFilter(delivery_to=datetime.now(UTC)))
+    assert (0, True) == (report.bulks, report.skipped > 0)
+    assert not any(r.method == "PUT" for r in fake_lox24.requests)
+
+
+async def test_error_of_progress_is_its_own(client: Lox24Client, fake_lox24: FakeLox24) -> None:
+    """What ``progress`` raises is not called a failure of the listing."""
+    fake_lox24.add_bulk()
+
+    def progress(_: CancelOutcome) -> None:
+        raise Lox24Error("mine")
+
+    with pytest.raises(Lox24Error, match="mine") as caught:
+        await client.cancel_matching(BulkFilter(), progress=progress)
+    assert not isinstance(caught.value, CancelFailedError)

@@ -10,9 +10,12 @@ import pytest
 import pytest_asyncio
 
 from lox24_async import (
+    CancelReport,
+    CancelState,
     ClientClosedError,
     ConfigurationError,
     ConnectionFailedError,
+    Lox24Client,
     Lox24Error,
     NotCancelableError,
     NotFoundError,
@@ -21,6 +24,7 @@ from lox24_async import (
     _engine,
     _session,
 )
+from lox24_async.testing import FakeLox24
 
 from .fault_server import (
     BULK_ID,
@@ -280,3 +284,27 @@ async def test_borrowed_session_outlives_a_close_over_a_request_in_flight(
             await call
         await turns()
         assert not session.closed
+
+
+async def test_calls_queued_in_a_pool_that_its_owner_closes(fake_lox24: FakeLox24) -> None:
+    """They get ``ClientClosedError``, never a cancel that nobody asked for; no id is lost."""
+    ids = [fake_lox24.add_bulk().uuid for _ in range(12)]
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1))
+    async with Lox24Client(
+        fake_lox24.token, base_url=fake_lox24.url, session=session, max_concurrency=5
+    ) as client:
+        await client.get_bulk_status(ids[0])
+        fake_lox24.latency = 30
+        calls = [asyncio.create_task(client.cancel_bulk(bulk_id)) for bulk_id in ids[:3]]
+        report = CancelReport()
+        run = asyncio.create_task(client.cancel_bulks(iter(ids), report=report))
+        while not fake_lox24.in_flight:
+            await asyncio.sleep(0.001)
+        await session.close()
+        for result in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(result, Lox24Error)
+        await run
+        assert len(ids) == len(report)
+        states = {outcome.state for outcome in report.outcomes}
+        assert states <= {CancelState.NOT_SENT, CancelState.UNKNOWN}
+        assert report.counts[CancelState.NOT_SENT] >= len(ids) - 1

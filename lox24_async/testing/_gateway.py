@@ -125,6 +125,7 @@ class FakeLox24:
         self._port = port
         self._url = ""
         self._runner: web.ServerRunner | None = None
+        self._handlers: set[asyncio.Task[Any]] = set()
 
     # --- for the test
 
@@ -238,6 +239,11 @@ class FakeLox24:
             await self._runner.cleanup()
             self._runner = None
             self._clock.stop()
+            late = tuple(self._handlers)  # their clients have left, their delays go on
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -250,10 +256,15 @@ class FakeLox24:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("no task runs")
+        self._handlers.add(task)
         try:
             return await self._serve(request)
         finally:
             self.in_flight -= 1
+            self._handlers.discard(task)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         headers, body, now = Headers(request.headers), await request.read(), self._clock.seconds()
