@@ -1,7 +1,7 @@
 """The operations that stop bulks: one, many, or whatever meets a filter."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
 from ._call import Call
@@ -27,9 +27,11 @@ from .errors import (
     NotCancelableError,
     UnprocessableError,
 )
-from .matching import Matches, MatchReport, only_cancelable
 from .models import Bulk
-from .queries import BulkFilter
+
+if TYPE_CHECKING:
+    from .matching import MatchReport
+    from .queries import BulkFilter
 
 _REFUSALS = (BadRequestError, ConflictError, UnprocessableError)
 
@@ -199,14 +201,14 @@ class Cancels(Operations[FormT]):
 
     async def cancel_matching(
         self,
-        filter: BulkFilter,  # noqa: A002
+        filter: "BulkFilter",  # noqa: A002
         *,
         dry_run: bool = False,
-        report: MatchReport | None = None,
+        report: "MatchReport | None" = None,
         progress: Callable[[CancelOutcome], object] | None = None,
         form: type[Bulk] | None = None,
         timeout: float | None = None,
-    ) -> MatchReport:
+    ) -> "MatchReport":
         """Cancel whatever meets a filter and can still be cancelled, as it is found.
 
         Lists the bulks in status 0 and 5 within the filter. Each is held against the filter
@@ -232,6 +234,10 @@ class Cancels(Operations[FormT]):
 
         Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/
         """
+        from ._walks import walk  # noqa: PLC0415
+        from .matching import Matches, MatchReport, only_cancelable  # noqa: PLC0415
+        from .queries import BulkFilter  # noqa: PLC0415
+
         check_kind("filter", filter, BulkFilter)
         wanted = self._check(form, timeout)
         report = MatchReport() if report is None else report
@@ -241,7 +247,8 @@ class Cancels(Operations[FormT]):
         search = only_cancelable(filter)
         if search is None:  # nothing in these states can be cancelled
             return report
-        found = Matches(self._walk(search, None, wanted, lambda: deadline), search, report)
+        listing = walk(self._engine, search, None, wanted, lambda: deadline)
+        found = Matches(listing, search, report)
         batch = CancelBatch(
             lambda call: self._cancel(call, wanted),
             found,

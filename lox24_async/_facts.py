@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from attrs import frozen
-
 from .errors import APIStatusError, IPBlockedError, Lox24Error
 
 WINDOW: Final = 60.0
@@ -26,13 +24,19 @@ BLOCK: Final = 600.0
 _SHORTEST_KNOCK: Final = 0.01  # even for a policy without delays
 
 
-@frozen
 class Pacing:
-    """How fast to knock at a service that fails. Seconds."""
+    """How fast to knock at a service that fails. Seconds.
 
-    initial_delay: float
-    max_delay: float
-    random: Callable[[], float]
+    Args:
+        initial_delay: The first bound of a backoff; the next ones double.
+        max_delay: The last.
+        random: Draws the jitter from [0, 1).
+    """
+
+    def __init__(self, initial_delay: float, max_delay: float, random: Callable[[], float]) -> None:
+        self.initial_delay = initial_delay
+        self.max_delay = max_delay
+        self.random = random
 
     def backoff(self, failures: int) -> float:
         """Full jitter over the capped exponential."""

@@ -12,9 +12,7 @@ task that dies in any place can hold up nobody for longer than its lease.
 """
 
 from collections.abc import Iterable
-from typing import Final
-
-from attrs import frozen
+from typing import Final, NamedTuple
 
 from ._facts import OriginGate, Pacing, Ticket, TokenGate, retry_after_of
 from ._refusals import Pause, date, refusal
@@ -33,8 +31,7 @@ _TLS_REST: Final = 1.0  # after a failed handshake all who wait fail; then one m
 _COURTESY: Final = 1.0  # the first in line has this long to take its turn
 
 
-@frozen
-class Hold:
+class Hold(NamedTuple):
     """Not now. Ask again at ``ask_at``; before ``ready_at`` nothing can be sent."""
 
     ask_at: float

@@ -1,16 +1,15 @@
 """The operations that find bulks: over all pages, or one."""
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from ._call import Call
 from ._config import check_number
-from ._operations import OLDEST_FIRST, BulkT, FormT, Operations
-from ._paging import BulkStream
-from ._query import write_query
-from ._requests import page_request
-from .pages import BulkPage
-from .queries import BulkFilter, BulkOrder
+from ._operations import BulkT, FormT, Operations
+
+if TYPE_CHECKING:
+    from ._paging import BulkStream
+    from .pages import BulkPage
+    from .queries import BulkFilter, BulkOrder
 
 
 class Listings(Operations[FormT]):
@@ -19,29 +18,29 @@ class Listings(Operations[FormT]):
     @overload
     def list_bulks(
         self,
-        filter: BulkFilter | None = None,
+        filter: "BulkFilter | None" = None,
         *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
+        order: "BulkOrder | Sequence[BulkOrder] | None" = None,
         form: type[BulkT],
         timeout: float | None = None,
-    ) -> BulkStream[BulkT]: ...
+    ) -> "BulkStream[BulkT]": ...
     @overload
     def list_bulks(
         self,
-        filter: BulkFilter | None = None,
+        filter: "BulkFilter | None" = None,
         *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
+        order: "BulkOrder | Sequence[BulkOrder] | None" = None,
         form: None = None,
         timeout: float | None = None,
-    ) -> BulkStream[FormT]: ...
+    ) -> "BulkStream[FormT]": ...
     def list_bulks(
         self,
-        filter: BulkFilter | None = None,  # noqa: A002
+        filter: "BulkFilter | None" = None,  # noqa: A002
         *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
+        order: "BulkOrder | Sequence[BulkOrder] | None" = None,
         form: type[Any] | None = None,
         timeout: float | None = None,
-    ) -> BulkStream[Any]:
+    ) -> "BulkStream[Any]":
         """List bulks, over all pages, while the next page is fetched.
 
         No bulk is given twice. With the default order, none is missed that was there all the
@@ -69,37 +68,39 @@ class Listings(Operations[FormT]):
         that repeat the one before, end it.
         """
         form = self._check(form, timeout)
-        return self._walk(filter, order, form, lambda: self._engine.deadline(timeout))
+        from ._walks import walk  # noqa: PLC0415
+
+        return walk(self._engine, filter, order, form, lambda: self._engine.deadline(timeout))
 
     @overload
     async def list_bulks_page(
         self,
         page: int,
-        filter: BulkFilter | None = None,
+        filter: "BulkFilter | None" = None,
         *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
+        order: "BulkOrder | Sequence[BulkOrder] | None" = None,
         form: type[BulkT],
         timeout: float | None = None,
-    ) -> BulkPage[BulkT]: ...
+    ) -> "BulkPage[BulkT]": ...
     @overload
     async def list_bulks_page(
         self,
         page: int,
-        filter: BulkFilter | None = None,
+        filter: "BulkFilter | None" = None,
         *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
+        order: "BulkOrder | Sequence[BulkOrder] | None" = None,
         form: None = None,
         timeout: float | None = None,
-    ) -> BulkPage[FormT]: ...
+    ) -> "BulkPage[FormT]": ...
     async def list_bulks_page(
         self,
         page: int,
-        filter: BulkFilter | None = None,  # noqa: A002
+        filter: "BulkFilter | None" = None,  # noqa: A002
         *,
-        order: BulkOrder | Sequence[BulkOrder] | None = None,
+        order: "BulkOrder | Sequence[BulkOrder] | None" = None,
         form: type[Any] | None = None,
         timeout: float | None = None,
-    ) -> BulkPage[Any]:
+    ) -> "BulkPage[Any]":
         """Get one page of a listing.
 
         Args:
@@ -121,6 +122,7 @@ class Listings(Operations[FormT]):
         """
         form = self._check(form, timeout)
         check_number("page", page, least=1, whole=True)
-        query = write_query(filter, OLDEST_FIRST if order is None else order, page)
-        call = Call("", self._engine.deadline(timeout), name=f"page {page} of a listing")
-        return await self._engine.perform(page_request(query, page, form), call)
+        from ._walks import get_page  # noqa: PLC0415
+
+        deadline = self._engine.deadline(timeout)
+        return await get_page(self._engine, page, filter, order, form, deadline=deadline)

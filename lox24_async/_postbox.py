@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from inspect import iscoroutinefunction
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
 from ._call import Call
@@ -16,8 +16,10 @@ from ._requests import (
     item_request,
     status_request,
 )
-from .drafts import BulkDraft
 from .errors import ConfigurationError, NotFoundError
+
+if TYPE_CHECKING:
+    from .drafts import BulkDraft
 
 _CREATED = (
     "the bulk may have been created: look with"
@@ -153,14 +155,14 @@ class Postbox(Operations[FormT]):
 
     @overload
     async def create_bulk(
-        self, draft: BulkDraft, *, form: type[BulkT], timeout: float | None = None
+        self, draft: "BulkDraft", *, form: type[BulkT], timeout: float | None = None
     ) -> BulkT: ...
     @overload
     async def create_bulk(
-        self, draft: BulkDraft, *, form: None = None, timeout: float | None = None
+        self, draft: "BulkDraft", *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def create_bulk(
-        self, draft: BulkDraft, *, form: type[Any] | None = None, timeout: float | None = None
+        self, draft: "BulkDraft", *, form: type[Any] | None = None, timeout: float | None = None
     ) -> Any:
         """Create a bulk: its messages are sent, and cost money.
 
@@ -189,14 +191,14 @@ class Postbox(Operations[FormT]):
 
     @overload
     async def simulate_bulk(
-        self, draft: BulkDraft, *, form: type[BulkT], timeout: float | None = None
+        self, draft: "BulkDraft", *, form: type[BulkT], timeout: float | None = None
     ) -> BulkT: ...
     @overload
     async def simulate_bulk(
-        self, draft: BulkDraft, *, form: None = None, timeout: float | None = None
+        self, draft: "BulkDraft", *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def simulate_bulk(
-        self, draft: BulkDraft, *, form: type[Any] | None = None, timeout: float | None = None
+        self, draft: "BulkDraft", *, form: type[Any] | None = None, timeout: float | None = None
     ) -> Any:
         """Let LOX24 check a draft without sending anything.
 
@@ -219,9 +221,11 @@ class Postbox(Operations[FormT]):
         return await self._create(draft, form, timeout, dry_run=True)
 
     async def _create(
-        self, draft: BulkDraft, form: type[Any] | None, timeout: float | None, *, dry_run: bool
+        self, draft: "BulkDraft", form: type[Any] | None, timeout: float | None, *, dry_run: bool
     ) -> Any:
         form = self._check(form, timeout)
+        from .drafts import BulkDraft  # noqa: PLC0415
+
         check_kind("draft", draft, BulkDraft)
         request = create_request(draft, form, dry_run=dry_run)
         call = Call(

@@ -5,15 +5,15 @@ Pure: no I/O. Source: https://doc.lox24.eu/api/ and the operations' own pages.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ._converter import make_converter
 from ._json import write_json
-from ._query import write_draft
-from .drafts import BulkDraft
 from .errors import ConfigurationError
 from .models import Bulk, JsonLdBulk
-from .pages import BulkPage, read_page
+
+if TYPE_CHECKING:
+    from .drafts import BulkDraft
 
 R = TypeVar("R")
 BulkT = TypeVar("BulkT", bound=Bulk)
@@ -23,14 +23,16 @@ SHORT: Final = 1 << 20
 LONG: Final = 1 << 26
 """Bytes that an answer with texts and recipients may have."""
 
-_ACCEPT: Final[Mapping[type[Bulk], str]] = {
+ACCEPT: Final[Mapping[type[Bulk], str]] = {
     Bulk: "application/json",
     JsonLdBulk: "application/ld+json",
 }
+"""The media type of each form."""
 _converter = make_converter()
-_STRUCTURE: Final[Mapping[type[Bulk], Any]] = {
-    form: _converter.get_structure_hook(form) for form in _ACCEPT
+STRUCTURE: Final[Mapping[type[Bulk], Any]] = {
+    form: _converter.get_structure_hook(form) for form in ACCEPT
 }
+"""What makes a bulk of a decoded body, for each form."""
 
 
 class WrongBulkError(Exception):
@@ -101,36 +103,15 @@ class BulkRequest(Request[BulkT]):
     __slots__ = ("_form",)
 
     def __init__(self, method: str, path: str, form: type[BulkT], **options: Any) -> None:
-        super().__init__(method, path, _ACCEPT[form], **options)
+        super().__init__(method, path, ACCEPT[form], **options)
         self._form = form
 
     def read(self, raw: Any) -> BulkT:
         """Return the bulk."""
-        bulk: BulkT = _STRUCTURE[self._form](raw, self._form)
+        bulk: BulkT = STRUCTURE[self._form](raw, self._form)
         if self.bulk_id is not None and raw["uuid"].lower() != self.bulk_id:
             raise WrongBulkError(str(bulk.uuid))
         return bulk
-
-
-class PageRequest(Request[BulkPage[BulkT]]):
-    """Its answer is one page of a listing."""
-
-    __slots__ = ("_form", "_page")
-
-    def __init__(self, query: str, page: int, form: type[BulkT]) -> None:
-        super().__init__("GET", f"/bulks?{query}", _ACCEPT[form], limit=LONG)
-        self._form = form
-        self._page = page
-
-    @property
-    def shown_path(self) -> str:
-        """The path without the filter, which may hold words of other people's messages."""
-        return f"/bulks?page={self._page}"
-
-    def read(self, raw: Any) -> BulkPage[BulkT]:
-        """Return the page."""
-        structure, form = _STRUCTURE[self._form], self._form
-        return read_page(raw, self._page, lambda item: structure(item, form))
 
 
 class EmptyRequest(Request[None]):
@@ -168,13 +149,10 @@ def item_request(bulk_id: str, form: type[BulkT]) -> Request[BulkT]:
     return BulkRequest("GET", f"/bulks/{bulk_id}", form, bulk_id=bulk_id, limit=LONG)
 
 
-def page_request(query: str, page: int, form: type[BulkT]) -> Request[BulkPage[BulkT]]:
-    """``GET /bulks?…``."""
-    return PageRequest(query, page, form)
-
-
-def create_request(draft: BulkDraft, form: type[BulkT], *, dry_run: bool) -> Request[BulkT]:
+def create_request(draft: "BulkDraft", form: type[BulkT], *, dry_run: bool) -> Request[BulkT]:
     """``POST /bulks``, or ``POST /bulks/dryrun``, whose path is inferred."""
+    from ._query import write_draft  # noqa: PLC0415  who only cancels does not need it
+
     body = write_json(write_draft(draft)).encode()
     path = "/bulks/dryrun" if dry_run else "/bulks"
     return BulkRequest("POST", path, form, body=body, limit=LONG)
@@ -182,4 +160,4 @@ def create_request(draft: BulkDraft, form: type[BulkT], *, dry_run: bool) -> Req
 
 def delete_request(bulk_id: str) -> Request[None]:
     """``DELETE /bulks/{id}``."""
-    return EmptyRequest("DELETE", f"/bulks/{bulk_id}", _ACCEPT[Bulk], bulk_id=bulk_id)
+    return EmptyRequest("DELETE", f"/bulks/{bulk_id}", ACCEPT[Bulk], bulk_id=bulk_id)

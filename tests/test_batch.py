@@ -498,8 +498,7 @@ async def test_stream_that_broke_off_never_looks_complete(
         async with asyncio.timeout(0):
             await anext(stream)
     with pytest.raises(RuntimeError, match="broke off before its end: a step was cancelled"):
-        while True:
-            await anext(stream)
+        [_ async for _ in stream]
     await stream.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
