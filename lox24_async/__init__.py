@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from ._refusals import Pause
     from ._retry import RetryPolicy
     from .answers import Headers, Violation
-    from .batch import CancelFailedError, CancelOutcome, CancelReport, CancelState
     from .client import Lox24Client
     from .drafts import BulkDraft
     from .errors import (
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from .models import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
     from .pages import BulkPage
     from .queries import BulkFilter, BulkOrder
+    from .report import CancelFailedError, CancelOutcome, CancelReport, CancelState
 
 __all__ = [
     "APIStatusError",
@@ -88,7 +88,7 @@ _HOMES: Final = {
         "_converter": ("make_converter",),
         "_refusals": ("Pause",),
         "_retry": ("RetryPolicy",),
-        "batch": ("CancelFailedError", "CancelOutcome", "CancelReport", "CancelState"),
+        "report": ("CancelFailedError", "CancelOutcome", "CancelReport", "CancelState"),
         "client": ("Lox24Client",),
         "drafts": ("BulkDraft",),
         "errors": (

@@ -11,15 +11,7 @@ from ._ids import check_bulk_id
 from ._operations import BulkT, FormT, Operations
 from ._polling import is_final, poll
 from ._requests import cancel_request, status_request
-from .batch import (
-    CancelBatch,
-    CancelFailedError,
-    CancelOutcome,
-    CancelReport,
-    CancelState,
-    Ids,
-    LookBatch,
-)
+from .batch import CancelBatch, Ids, LookBatch
 from .errors import (
     BadRequestError,
     ConflictError,
@@ -28,6 +20,7 @@ from .errors import (
     UnprocessableError,
 )
 from .models import Bulk
+from .report import CancelFailedError, CancelOutcome, CancelReport, CancelState
 
 if TYPE_CHECKING:
     from .matching import MatchReport

@@ -8,10 +8,10 @@ from typing import Any, Self
 from attrs import evolve
 
 from ._paging import BulkStream
-from .batch import CancelOutcome, CancelReport, CancelState
 from .errors import Lox24Error
 from .models import Bulk, BulkStatus
 from .queries import BulkFilter
+from .report import CancelOutcome, CancelReport, CancelState
 
 log = logging.getLogger("lox24_async")
 

@@ -1,0 +1,159 @@
+"""What became of many ids: states, outcomes, and the report that is true at any moment."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from attrs import frozen
+
+from ._call import Call
+from .errors import Lox24Error
+from .models import Bulk
+
+
+class CancelState(StrEnum):
+    """What became of one id."""
+
+    CANCELED = "canceled"
+    """The bulk is cancelled, whoever did it."""
+    ACCEPTED = "accepted"
+    """The server accepted the cancel; the bulk is not in status 15 yet."""
+    TOO_LATE = "too late"
+    """The bulk is in another final state."""
+    NOT_FOUND = "not found"
+    """The server knows no such bulk."""
+    REJECTED = "rejected"
+    """The server refused the cancel for another reason, or the id is no id."""
+    NOT_SENT = "not sent"
+    """The cancel never left: held back by the guard, no connection, closed, interrupted."""
+    UNKNOWN = "unknown"
+    """The cancel left, and nobody knows what it led to. ``resolve`` may find out."""
+
+
+@frozen
+class CancelOutcome:
+    """What became of one id.
+
+    ``bulk_id`` is in its plain form (or, if it is no id, as it came); ``bulk`` is what the
+    server last said, ``error`` what went wrong, ``attempts`` the cancels on the wire.
+    """
+
+    bulk_id: str
+    state: CancelState
+    bulk: Bulk | None = None
+    error: Lox24Error | None = None
+    attempts: int = 0
+
+
+class CancelFailedError(Lox24Error):
+    """Not every bulk was cancelled.
+
+    Attributes:
+        report: What became of each.
+    """
+
+    def __init__(self, message: str, *, report: "CancelReport", **common: Any) -> None:
+        super().__init__(message, **common)
+        self.report = report
+
+
+class CancelReport:
+    """What became of each of many ids. True at any moment, also after an interruption."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, CancelOutcome | Call] = {}
+        self._before: dict[str, CancelOutcome] = {}  # of ids that are tried once more
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, bulk_id: UUID | str) -> bool:
+        key = str(bulk_id)
+        return key in self._entries or key.lower() in self._entries
+
+    def __getitem__(self, bulk_id: UUID | str) -> CancelOutcome:
+        key = str(bulk_id)
+        return self._outcome(key if key in self._entries else key.lower())
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {state.value}" for state, n in self.counts.items() if n)
+        return f"<{type(self).__name__}: {counts or 'empty'}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_entries": {outcome.bulk_id: outcome for outcome in self.outcomes}, "_before": {}}
+
+    @property
+    def outcomes(self) -> tuple[CancelOutcome, ...]:
+        """One outcome for each distinct id, in input order."""
+        return tuple(self._outcome(bulk_id) for bulk_id in self._entries)
+
+    @property
+    def counts(self) -> Mapping[CancelState, int]:
+        """How many ids are in each state; all states are there."""
+        counts = dict.fromkeys(CancelState, 0)
+        for outcome in self.outcomes:
+            counts[outcome.state] += 1
+        return counts
+
+    def unresolved(self) -> tuple[str, ...]:
+        """Return the ids whose bulk may still be sending: UNKNOWN and ACCEPTED."""
+        open_states = (CancelState.UNKNOWN, CancelState.ACCEPTED)
+        return tuple(o.bulk_id for o in self.outcomes if o.state in open_states)
+
+    def raise_for_failures(self) -> None:
+        """Raise unless every bulk is CANCELED or ACCEPTED.
+
+        Raises:
+            CancelFailedError: carries this report.
+        """
+        good = (CancelState.CANCELED, CancelState.ACCEPTED)
+        failed = [outcome for outcome in self.outcomes if outcome.state not in good]
+        if failed:
+            raise CancelFailedError(
+                f"{len(failed)} of {len(self)} bulks were not cancelled: {self!r}",
+                report=self,
+                outcome_unknown=any(o.state is CancelState.UNKNOWN for o in failed),
+            )
+
+    def note(self, bulk_id: str, entry: CancelOutcome | Call) -> None:
+        """Write down what became of an id, or the call that is at it.
+
+        What an earlier run knew stays, until this one knows more.
+        """
+        if isinstance(entry, Call):
+            if bulk_id in self._entries:
+                self._before[bulk_id] = self._outcome(bulk_id)
+        elif bulk_id in self._before:
+            entry = _wiser(self._before.pop(bulk_id), entry)
+        self._entries[bulk_id] = entry
+
+    def _outcome(self, bulk_id: str) -> CancelOutcome:
+        entry = self._entries[bulk_id]
+        if isinstance(entry, CancelOutcome):
+            return entry
+        outcome = _outcome_of_call(entry)
+        return _wiser(self._before[bulk_id], outcome) if bulk_id in self._before else outcome
+
+
+def _wiser(before: CancelOutcome, after: CancelOutcome) -> CancelOutcome:
+    """Return which of two outcomes of an id tells more of the bulk."""
+    knew = {
+        CancelState.NOT_SENT: (
+            CancelState.CANCELED,
+            CancelState.TOO_LATE,
+            CancelState.ACCEPTED,
+            CancelState.UNKNOWN,
+        ),
+        CancelState.UNKNOWN: (CancelState.CANCELED, CancelState.TOO_LATE),
+    }
+    return before if before.state in knew.get(after.state, ()) else after
+
+
+def _outcome_of_call(call: Call) -> CancelOutcome:
+    """Return what is true of a call that is under way or was interrupted."""
+    if call.in_flight or call.fate_unknown:
+        state = CancelState.UNKNOWN
+    else:
+        state = CancelState.REJECTED if call.sent else CancelState.NOT_SENT
+    return CancelOutcome(call.bulk_id, state, attempts=call.sent + call.in_flight)
