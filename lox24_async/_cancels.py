@@ -144,7 +144,9 @@ class Cancels(Operations[FormT]):
             timeout: Seconds for all of it; what is left then is NOT_SENT or UNKNOWN.
 
         Returns:
-            An async iterator of ``CancelOutcome``, with ``aclose()``.
+            An async iterator of ``CancelOutcome``, with ``aclose()``. One that broke off (a
+            step was cancelled, the source failed) says so at each further step with a
+            ``RuntimeError``: it never looks complete.
 
         Raises:
             TypeError: ``ids`` is one id.
