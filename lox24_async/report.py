@@ -121,11 +121,13 @@ class CancelReport:
 
         What an earlier run knew stays, until this one knows more.
         """
-        if isinstance(entry, Call):
-            if bulk_id in self._entries:
-                self._before[bulk_id] = self._outcome(bulk_id)
-        elif bulk_id in self._before:
-            entry = _wiser(self._before.pop(bulk_id), entry)
+        known = self._entries.get(bulk_id)
+        if isinstance(entry, CancelOutcome):
+            before = self._before.pop(bulk_id, known)
+            if isinstance(before, CancelOutcome):
+                entry = _wiser(before, entry)
+        elif known is not None:
+            self._before[bulk_id] = self._outcome(bulk_id)
         self._entries[bulk_id] = entry
 
     def _outcome(self, bulk_id: str) -> CancelOutcome:

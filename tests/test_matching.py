@@ -766,3 +766,14 @@ async def test_error_of_progress_is_its_own(client: Lox24Client, fake_lox24: Fak
     with pytest.raises(Lox24Error, match="mine") as caught:
         await client.cancel_matching(BulkFilter(), progress=progress)
     assert not isinstance(caught.value, CancelFailedError)
+
+
+async def test_dry_run_into_a_used_report(client: Lox24Client, fake_lox24: FakeLox24) -> None:
+    """A look at what could be stopped takes nothing away from what the report knew."""
+    fake_lox24.stops_after = 3_600  # accepted, and still listed as running
+    bulk_id = fake_lox24.add_bulk().uuid
+    report = await client.cancel_matching(BulkFilter())
+    assert report[bulk_id].state is CancelState.ACCEPTED
+    await client.cancel_matching(BulkFilter(), dry_run=True, report=report)
+    assert (CancelState.ACCEPTED, 1) == (report[bulk_id].state, report.bulks)
+    assert (str(bulk_id),) == report.unresolved()
