@@ -14,7 +14,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END: Final = object()
-_BREATH: Final = 1  # items after which a worker lets others run, even if it never waits
 
 
 class _Workshop(Generic[T, R]):

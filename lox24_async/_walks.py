@@ -54,7 +54,7 @@ def get_page(
     """Get one page of a listing.
 
     Raises:
-        ConfigurationError: filter or order are none.
+        ConfigurationError: ``wanted`` or ``order`` is of another type.
     """
     query = write_query(wanted, _OLDEST_FIRST if order is None else order, page)
     call = Call("", deadline, name=f"page {page} of a listing")
@@ -71,7 +71,7 @@ def walk(
     """Prepare a walk over all pages of a listing; it asks for its deadline when it begins.
 
     Raises:
-        ConfigurationError: filter or order are none.
+        ConfigurationError: ``wanted`` or ``order`` is of another type.
     """
     write_query(wanted, order, 1)  # so that bad input is refused here and now
     deadlines: list[float | None] = []
