@@ -18,6 +18,7 @@ from uuid import UUID
 from cattrs import Converter
 
 from ._json import is_list, is_object, read_json, write_json
+from ._public import public
 from .models import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
 
 log = logging.getLogger("lox24_async")
@@ -222,6 +223,7 @@ class BulkConverter(Converter):
         return write_json(self.unstructure(obj))
 
 
+@public
 def make_converter() -> BulkConverter:
     """Return the cattrs converter that carries LOX24's wire rules.
 

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final, Generic, Self, TypeVar
 
 from ._fanout import Fanout
+from ._public import public
 from .errors import NotFoundError
 from .models import Bulk
 from .pages import BulkPage
@@ -115,6 +116,7 @@ class Walk(Generic[BulkT]):
         self._patience = _STALE + self._last  # most of it is known by now
 
 
+@public
 class BulkStream(Generic[BulkT]):
     """An async iterator over the bulks of a listing.
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from attrs import frozen
 
 from ._facts import OriginGate, TokenGate
+from ._public import public
 from .errors import (
     APIStatusError,
     ConnectionFailedError,
@@ -18,6 +19,7 @@ from .errors import (
 )
 
 
+@public
 @frozen
 class Pause:
     """All calls are held up: something failed, and one probe will find out whether it is over.

@@ -16,6 +16,7 @@ from ._call import Call
 from ._config import check_number
 from ._facts import Pacing, Ticket
 from ._guard import Guard, Hold
+from ._public import public
 from ._refusals import Pause
 from ._waiting import Slots, WaitingRoom, Wake
 from .errors import (
@@ -37,6 +38,7 @@ _TICK: Final = 1e-5  # seconds
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
+@public
 @frozen
 class RetryPolicy:
     """How often and how patiently a call is repeated. Checked when made.

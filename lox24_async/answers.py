@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
+from ._public import public
 
+
+@public
 class Headers(Mapping[str, str]):  # noqa: PLW1641  no key of a dict
     """The headers of an answer; names are compared without regard to case."""
 
@@ -38,6 +41,7 @@ class Headers(Mapping[str, str]):  # noqa: PLW1641  no key of a dict
         return f"Headers({dict(self)!r})"
 
 
+@public
 @frozen
 class Violation:
     """One rule that the server found broken: which field, and how."""

@@ -24,6 +24,7 @@ from ._engine import Engine
 from ._listings import Listings
 from ._operations import FormT
 from ._postbox import Postbox
+from ._public import public
 from ._refusals import Pause
 from ._requests import check_form
 from ._retry import RetryPolicy
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 
+@public
 class Lox24Client(Cancels[FormT], Listings[FormT], Postbox[FormT]):
     """A client for the Bulk API of the LOX24 SMS gateway.
 

@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from ._checks import check_moment, check_whole, is_whole, is_words, items, since_epoch
 from ._gsm import find_foreign, gsm_length, unicode_length
+from ._public import public
 from .errors import ConfigurationError
 from .models import ServiceCode, VoiceLang
 
@@ -50,6 +51,7 @@ def _to_lang(value: VoiceLang | str | None) -> VoiceLang | str | None:
     return _LANGS.get(value, value) if isinstance(value, str) else value
 
 
+@public
 @frozen
 class BulkDraft:
     r"""A bulk to create: what is sent to whom, and when. Checked when made.

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
+from ._public import public
 from .answers import Headers, Violation
 from .models import Bulk
 
 
+@public
 class Lox24Error(Exception):
     """The base of all errors of this library.
 
@@ -58,33 +60,38 @@ class Lox24Error(Exception):
         return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return _rebuild, (type(self), self.args, vars(self))
+        return type(self)._rebuild, (self.args, vars(self))
+
+    @classmethod
+    def _rebuild(cls, args: tuple[Any, ...], state: dict[str, Any]) -> Self:
+        # Not through __init__: each class has its own signature, all have args and a dict.
+        error = cls.__new__(cls, *args)
+        error.args = args
+        vars(error).update(state)
+        return error
 
 
-def _rebuild(cls: type[Lox24Error], args: tuple[Any, ...], state: dict[str, Any]) -> Lox24Error:
-    # Not through __init__: each class has its own signature, all have args and a dict.
-    error = cls.__new__(cls, *args)
-    error.args = args
-    vars(error).update(state)
-    return error
-
-
+@public
 class ConfigurationError(Lox24Error, ValueError):
     """The client was set up with a value that cannot work. Nothing was sent."""
 
 
+@public
 class InvalidBulkIdError(Lox24Error, ValueError):
     """The id is no bulk id (8-4-4-4-12 hex digits). Nothing was sent."""
 
 
+@public
 class ClientClosedError(Lox24Error, RuntimeError):
     """The client was closed before the call could be made or come to its end."""
 
 
+@public
 class TransportError(Lox24Error):
     """No complete answer arrived: the connection was lost or what came was no HTTP."""
 
 
+@public
 class ConnectionFailedError(TransportError):
     """No connection was made (DNS, refused, TLS, proxy): the request never left.
 
@@ -97,10 +104,12 @@ class ConnectionFailedError(TransportError):
         self.tls = tls
 
 
+@public
 class RequestTimeoutError(TransportError, TimeoutError):
     """The attempt or the whole call ran out of time."""
 
 
+@public
 class ResponseDecodeError(Lox24Error):
     """The server answered with something that is no bulk.
 
@@ -131,6 +140,7 @@ class ResponseDecodeError(Lox24Error):
             yield f"request id {self.request_id}"
 
 
+@public
 class APIStatusError(Lox24Error):
     """The server answered with a status that is no success.
 
@@ -185,48 +195,56 @@ class APIStatusError(Lox24Error):
             yield f"try again in {self.retry_after:.0f} s"
 
 
+@public
 class BadRequestError(APIStatusError):
     """400: the server found the input invalid."""
 
     summary = "LOX24 found the request invalid"
 
 
+@public
 class AuthenticationError(APIStatusError):
     """401: the client id or the API key is wrong or not active."""
 
     summary = "LOX24 refused the token"
 
 
+@public
 class InsufficientFundsError(APIStatusError):
     """402: not enough money on the account."""
 
     summary = "the account has not enough funds"
 
 
+@public
 class AccountNotActivatedError(APIStatusError):
     """403: the account (or its key) is not activated, or is blocked."""
 
     summary = "the account is not activated"
 
 
+@public
 class NotFoundError(APIStatusError):
     """404: there is no such bulk for this account."""
 
     summary = "not found at LOX24"
 
 
+@public
 class ConflictError(APIStatusError):
     """409: the request conflicts with the state of things."""
 
     summary = "the request conflicts with the bulk's state"
 
 
+@public
 class UnprocessableError(APIStatusError):
     """422: a well-formed request that the server cannot follow."""
 
     summary = "LOX24 cannot do what was asked"
 
 
+@public
 class NotCancelableError(UnprocessableError):
     """The bulk can no longer be cancelled: a look at it found it in a final state.
 
@@ -265,6 +283,7 @@ _REFUSAL_FACTS = [
 ]
 
 
+@public
 class IPBlockedError(APIStatusError):
     """429: LOX24 answers nothing from this IP for a while.
 
@@ -283,6 +302,7 @@ class IPBlockedError(APIStatusError):
         self.blocked_until = blocked_until
 
 
+@public
 class ServerError(APIStatusError):
     """5xx: the server or a gateway before it failed."""
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 from attrs import evolve
 
 from ._paging import BulkStream
+from ._public import public
 from .errors import Lox24Error
 from .models import Bulk, BulkStatus
 from .queries import BulkFilter
@@ -18,6 +19,7 @@ log = logging.getLogger("lox24_async")
 _CANCELABLE = (BulkStatus.NEW, BulkStatus.IN_PROGRESS)
 
 
+@public
 class MatchReport(CancelReport):
     """What a filter found, and what became of each bulk.
 

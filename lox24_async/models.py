@@ -16,9 +16,12 @@ from uuid import UUID
 
 from attrs import field, fields, frozen
 
+from ._public import public
+
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
+@public
 class BulkStatus(IntEnum):
     """Where a bulk stands; the numbers are LOX24's."""
 
@@ -36,6 +39,7 @@ class BulkStatus(IntEnum):
     """Ended because no recipient was found."""
 
 
+@public
 class ServiceCode(StrEnum):
     """The gateway that carries a bulk's messages."""
 
@@ -44,6 +48,7 @@ class ServiceCode(StrEnum):
     TEXT2SPEECH_SSML = "text2speech_ssml"
 
 
+@public
 class VoiceLang(StrEnum):
     """The language of a text-to-speech call; absent means that LOX24 detects it."""
 
@@ -96,6 +101,7 @@ def _plain(value: Any) -> Any:
     return dict(mapping)
 
 
+@public
 @frozen(kw_only=True)
 class Bulk:
     """One bulk as LOX24 reported it, in plain JSON.
@@ -167,6 +173,7 @@ class Bulk:
         return self  # frozen
 
 
+@public
 @frozen(kw_only=True, getstate_setstate=False)
 class JsonLdBulk(Bulk):
     """One bulk as LOX24 reported it, in JSON-LD: the same, with the linked-data names."""

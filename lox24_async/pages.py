@@ -13,11 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 from attrs import frozen
 
 from ._json import is_list, is_object
+from ._public import public
 from .models import Bulk
 
 BulkT = TypeVar("BulkT", bound=Bulk)
 
 
+@public
 @frozen
 class BulkPage(Generic[BulkT]):
     """One page of a listing.

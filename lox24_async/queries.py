@@ -17,6 +17,7 @@ from attrs import field, fields, frozen
 
 from ._checks import check_moment, check_whole, is_whole, is_words, items, since_epoch
 from ._ids import check_bulk_id
+from ._public import public
 from .errors import ConfigurationError
 from .models import Bulk, BulkStatus
 
@@ -76,6 +77,7 @@ def _lies(value: Any, least: Any, most: Any) -> bool:
     )
 
 
+@public
 @frozen
 class BulkFilter:
     """Which bulks to list. A bulk must meet everything that is given; checked when made.
@@ -210,6 +212,7 @@ class BulkFilter:
         object.__setattr__(self, "exists", MappingProxyType(state["exists"]))
 
 
+@public
 @frozen
 class BulkOrder:
     """One step of a sort order. Checked when made.

@@ -8,10 +8,12 @@ from uuid import UUID
 from attrs import frozen
 
 from ._call import Call
+from ._public import public
 from .errors import Lox24Error
 from .models import Bulk
 
 
+@public
 class CancelState(StrEnum):
     """What became of one id."""
 
@@ -31,6 +33,7 @@ class CancelState(StrEnum):
     """The cancel left, and nobody knows what it led to. ``resolve`` may find out."""
 
 
+@public
 @frozen
 class CancelOutcome:
     """What became of one id.
@@ -46,6 +49,7 @@ class CancelOutcome:
     attempts: int = 0
 
 
+@public
 class CancelFailedError(Lox24Error):
     """Not every bulk was cancelled.
 
@@ -58,6 +62,7 @@ class CancelFailedError(Lox24Error):
         self.report = report
 
 
+@public
 class CancelReport:
     """What became of each of many ids. True at any moment, also after an interruption."""
 
