@@ -5,19 +5,23 @@ import gc
 import time
 from collections.abc import Callable
 from functools import partial
+from random import random
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
-from lox24_async._call import Call
-from lox24_async._facts import Ticket, facts_for
-from lox24_async._guard import Guard
-from lox24_async._retry import Retrier, RetryPolicy
-from lox24_async._waiting import Slots, WaitingRoom
+from lox24_async import RetryPolicy
+from lox24_async._guard.rules import Guard
+from lox24_async._guard.stores import facts_for
+from lox24_async._transport.attempts import Attempts
+from lox24_async._transport.call import Call
+from lox24_async._transport.queue import Slots, Waits
+from lox24_async.retry import Backoff
 
 from .bars import print_table
 
 _CALLS = 10_000
-_PACING = RetryPolicy().pacing()
+_BACKOFF = Backoff(RetryPolicy(), random)
 
 
 class _Recorder:
@@ -43,7 +47,7 @@ def run(repeats: int) -> float:
     price = _time(lambda: _replay(recorder.calls), repeats)
     del guard
     rows = [
-        (f"the guard: Ticket + {names}", f"{price:.2f}"),
+        (f"the guard: {names}", f"{price:.2f}"),
         ("the whole retry loop, around an attempt that does nothing", f"{whole:.2f}"),
     ]
     print_table("A call on a proven token, without the network", ("", "µs"), rows)
@@ -54,37 +58,40 @@ async def _record(repeats: int) -> tuple[Guard, _Recorder, float]:
     """Run the real retry loop; note its calls to a proven guard, and time it."""
     loop = asyncio.get_running_loop()
     origin, token = facts_for("http://guard.invalid", "1:key", loop.time())
-    guard = Guard(origin, token, lease=60.0, pacing=_PACING)
-    room = WaitingRoom()
+    guard = Guard(origin, token, lease=60.0, backoff=_BACKOFF)
+    waits = Waits()
 
-    async def attempt(_: object, __: float) -> None:
+    async def exchange(_: object, __: float) -> None:
         pass
 
-    def retrier(guard: Any) -> Retrier:
-        return Retrier(
-            RetryPolicy(),
+    session: Any = SimpleNamespace(exchange=exchange)
+    request: Any = None
+
+    def attempts(guard: Any) -> Attempts:
+        return Attempts(
+            session,
             guard,
-            Slots(10, room),
-            room,
-            pacing=_PACING,
+            Slots(10, waits),
+            waits,
+            policy=RetryPolicy(),
+            backoff=_BACKOFF,
             attempt_timeout=60.0,
             clock=loop.time,
         )
 
-    await retrier(guard).run(attempt, None, Call("the proof"))
+    await attempts(guard).run(request, Call("the proof"))
     recorder = _Recorder(guard)
-    await retrier(recorder).run(attempt, None, Call("as any other"))
-    tried, times = retrier(guard), []
+    await attempts(recorder).run(request, Call("as any other"))
+    tried, times = attempts(guard), []
     for _ in range(repeats):
         start = time.perf_counter()
         for _ in range(_CALLS):
-            await tried.run(attempt, None, Call("timed"))
+            await tried.run(request, Call("timed"))
         times.append((time.perf_counter() - start) / _CALLS * 1e6)
     return guard, recorder, median(times)
 
 
 def _replay(calls: list[Callable[[], Any]]) -> None:
-    Ticket()
     for call in calls:
         call()
 

@@ -4,10 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ._converter import make_converter
-    from ._refusals import Pause
-    from ._retry import RetryPolicy
-    from .answers import Headers, Violation
+    from ._operations.batch import CancelStream
+    from ._operations.listing import BulkStream
+    from ._wire.converter import make_converter
     from .client import Lox24Client
     from .drafts import BulkDraft
     from .errors import (
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         ConflictError,
         ConnectionFailedError,
+        Headers,
         InsufficientFundsError,
         InvalidBulkIdError,
         IPBlockedError,
@@ -30,12 +30,18 @@ if TYPE_CHECKING:
         ServerError,
         TransportError,
         UnprocessableError,
+        Violation,
     )
-    from .matching import MatchReport
-    from .models import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
-    from .pages import BulkPage
-    from .queries import BulkFilter, BulkOrder
-    from .report import CancelFailedError, CancelOutcome, CancelReport, CancelState
+    from .filters import BulkFilter, BulkOrder
+    from .models import Bulk, BulkPage, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
+    from .report import (
+        CancelFailedError,
+        CancelOutcome,
+        CancelReport,
+        CancelState,
+        MatchReport,
+    )
+    from .retry import Pause, RetryPolicy
 
 __all__ = [
     "APIStatusError",
@@ -48,10 +54,12 @@ __all__ = [
     "BulkOrder",
     "BulkPage",
     "BulkStatus",
+    "BulkStream",
     "CancelFailedError",
     "CancelOutcome",
     "CancelReport",
     "CancelState",
+    "CancelStream",
     "ClientClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -84,11 +92,9 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     name: home
     for home, names in {
-        "answers": ("Headers", "Violation"),
-        "_converter": ("make_converter",),
-        "_refusals": ("Pause",),
-        "_retry": ("RetryPolicy",),
-        "report": ("CancelFailedError", "CancelOutcome", "CancelReport", "CancelState"),
+        "_operations.batch": ("CancelStream",),
+        "_operations.listing": ("BulkStream",),
+        "_wire.converter": ("make_converter",),
         "client": ("Lox24Client",),
         "drafts": ("BulkDraft",),
         "errors": (
@@ -100,6 +106,7 @@ _HOMES: Final = {
             "ConfigurationError",
             "ConflictError",
             "ConnectionFailedError",
+            "Headers",
             "IPBlockedError",
             "InsufficientFundsError",
             "InvalidBulkIdError",
@@ -111,11 +118,18 @@ _HOMES: Final = {
             "ServerError",
             "TransportError",
             "UnprocessableError",
+            "Violation",
         ),
-        "matching": ("MatchReport",),
-        "models": ("Bulk", "BulkStatus", "JsonLdBulk", "ServiceCode", "VoiceLang"),
-        "pages": ("BulkPage",),
-        "queries": ("BulkFilter", "BulkOrder"),
+        "filters": ("BulkFilter", "BulkOrder"),
+        "models": ("Bulk", "BulkPage", "BulkStatus", "JsonLdBulk", "ServiceCode", "VoiceLang"),
+        "report": (
+            "CancelFailedError",
+            "CancelOutcome",
+            "CancelReport",
+            "CancelState",
+            "MatchReport",
+        ),
+        "retry": ("Pause", "RetryPolicy"),
     }.items()
     for name in names
 }

@@ -1,18 +1,27 @@
-"""Checks of what users hand in, shared by the filter and the draft.
+"""Checks of what users hand in with a call: ids, numbers, words, moments.
 
-Each says in one sentence which field is wrong and what it must be, and quotes no value:
-texts and numbers are other people's data.
+Each says in one sentence which field is wrong and what it must be. Only a wrong bulk id is
+quoted: texts and numbers are other people's data.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, InvalidBulkIdError
+from .models import EPOCH
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+BULK_ID: Final = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+)
+"""LOX24 writes its own in lower case.
+
+Source: https://doc.lox24.eu/api/operations/api_bulks_get_item/ (the id's pattern)
+"""
 _END: Final = timedelta(seconds=253_402_300_800)  # the year 10000
 _MOST: Final = 2**63 - 1
+_MOST_OF_SETTINGS: Final = 1e9  # more is a mistake, and would overflow somewhere
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -78,4 +87,51 @@ def since_epoch(moment: datetime) -> timedelta:
     Compare these, not the date-times: Python compares two of the same zone by their wall
     clocks, which is wrong in the hour that a zone has twice.
     """
-    return moment - _EPOCH
+    return moment - EPOCH
+
+
+def check_bulk_id(value: object) -> str:
+    """Return the id as LOX24 writes it: 36 characters, lower case.
+
+    Raises:
+        InvalidBulkIdError: neither a ``UUID`` nor a string of 8-4-4-4-12 hex digits.
+    """
+    if type(value) is str and BULK_ID.fullmatch(value) is not None:
+        return value if value == (lower := value.lower()) else lower
+    if isinstance(value, UUID):
+        return str(value)
+    shown = printable(value, 60) if isinstance(value, str) else f"a {type(value).__name__}"
+    raise InvalidBulkIdError(f"no bulk id (8-4-4-4-12 hex digits): {shown}")
+
+
+def printable(text: str, limit: int) -> str:
+    """Make a foreign text fit for a terminal and a log: one line, cut, no control codes."""
+    if len(text) > limit:
+        text = text[:limit] + "…"
+    text = " ".join(text.split())
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Refuse a setting of another type.
+
+    Raises:
+        ConfigurationError: says which setting, and what it must be.
+    """
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{name} must be of type {kind.__name__}")
+
+
+def check_number(name: str, value: object, *, least: float, whole: bool = False) -> None:
+    """Refuse a setting that is no number of at least ``least``, or beyond reason.
+
+    Raises:
+        ConfigurationError: says which setting, and what it must be.
+    """
+    kinds = (int,) if whole else (int, float)
+    if type(value) in kinds and least <= value <= _MOST_OF_SETTINGS:  # type: ignore[operator]
+        return
+    kind = "a whole number" if whole else "a number"
+    raise ConfigurationError(f"{name} must be {kind} from {least:g} to {_MOST_OF_SETTINGS:g}")

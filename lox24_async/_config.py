@@ -14,7 +14,6 @@ _BASE_URL: Final = re.compile(
 )
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
 _MASK: Final = "***"
-_MOST: Final = 1e9  # of any setting: more is a mistake, and would overflow somewhere
 _SHORTEST_KEY_TO_HIDE: Final = 8  # a shorter key would make holes in innocent text
 
 
@@ -152,29 +151,6 @@ def check_proxy(value: object, base_url: str) -> str | None:
     if base_url.startswith("http:"):
         raise ConfigurationError("a plain-http base URL through a proxy would show it the token")
     return value
-
-
-def check_kind(name: str, value: object, kind: type) -> None:
-    """Refuse a setting of another type.
-
-    Raises:
-        ConfigurationError: says which setting, and what it must be.
-    """
-    if not isinstance(value, kind):
-        raise ConfigurationError(f"{name} must be of type {kind.__name__}")
-
-
-def check_number(name: str, value: object, *, least: float, whole: bool = False) -> None:
-    """Refuse a setting that is no number of at least ``least``, or beyond reason.
-
-    Raises:
-        ConfigurationError: says which setting, and what it must be.
-    """
-    kinds = (int,) if whole else (int, float)
-    if type(value) in kinds and least <= value <= _MOST:  # type: ignore[operator]
-        return
-    kind = "a whole number" if whole else "a number"
-    raise ConfigurationError(f"{name} must be {kind} from {least:g} to {_MOST:g}")
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,44 +1,49 @@
-"""The client: its set-up and its life. The operations stand in its chapters.
+"""The client: set-up, life, and every operation.
 
-A call walks one way: a chapter (``_cancels``, ``_listings``, ``_postbox``) checks the input,
-``_requests`` makes the request, ``_retry`` runs the attempts (each let out by ``_guard``),
-``_session`` carries the bytes, ``_wire`` turns the reply into what was asked for, or an error.
-``_engine`` puts these together.
+An operation checks its input here; what it means in requests stands in ``_operations``. The
+walk of one call is told in ``docs/architecture.md``.
 """
 
 import os
+from collections.abc import Callable
+from inspect import iscoroutinefunction
+from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, overload
+from uuid import UUID
 
-from ._cancels import Cancels
-from ._config import (
-    DEFAULT_BASE_URL,
-    Secret,
-    check_base_url,
-    check_kind,
-    check_number,
-    check_proxy,
-    check_token,
-)
-from ._engine import Engine
-from ._listings import Listings
-from ._operations import FormT
-from ._postbox import Postbox
+from ._checks import check_bulk_id, check_kind, check_number
+from ._config import DEFAULT_BASE_URL, Secret, check_base_url, check_proxy, check_token
+from ._operations.batch import CancelBatch, CancelStream, Ids, LookBatch
+from ._operations.cancel import cancel, cancel_and_wait
+from ._operations.changes import create, delete
+from ._operations.listing import BulkStream, Order, get_page, list_bulks
+from ._operations.matching import cancel_matching
+from ._operations.polling import is_final, poll
 from ._public import public
-from ._refusals import Pause
-from ._requests import check_form
-from ._retry import RetryPolicy
-from ._session import SessionManager
-from .models import Bulk
+from ._transport.call import Call
+from ._transport.engine import Engine
+from ._transport.session import ClientSession, SessionManager
+from ._wire.requests import check_form, item_request, status_request
+from .drafts import BulkDraft
+from .errors import ConfigurationError
+from .filters import BulkFilter
+from .models import Bulk, BulkPage, BulkT
+from .report import CancelOutcome, CancelReport, MatchReport
+from .retry import Pause, RetryPolicy
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
+    from typing_extensions import TypeVar
 
-    import aiohttp
+    FormT = TypeVar("FormT", bound=Bulk, default=Bulk)
+else:
+    from typing import TypeVar
+
+    FormT = TypeVar("FormT", bound=Bulk)
 
 
 @public
-class Lox24Client(Cancels[FormT], Listings[FormT], Postbox[FormT]):
+class Lox24Client(Generic[FormT]):
     """A client for the Bulk API of the LOX24 SMS gateway.
 
     It can be made anywhere, opens its connections on first use, belongs to one event loop
@@ -73,9 +78,9 @@ class Lox24Client(Cancels[FormT], Listings[FormT], Postbox[FormT]):
         max_concurrency: int = 10,
         attempt_timeout: float = 60.0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008  frozen
-        session: "aiohttp.ClientSession | None" = None,
+        session: ClientSession | None = None,
         proxy: str | None = None,
-        ssl: "SSLContext | None" = None,
+        ssl: SSLContext | None = None,
     ) -> None:
         secret = Secret(os.environ.get("LOX24_AUTH_TOKEN") if token is None else token)
         del token  # a traceback may show the locals of this frame
@@ -147,3 +152,569 @@ class Lox24Client(Cancels[FormT], Listings[FormT], Postbox[FormT]):
 
     def __exit__(self, *_: object) -> None:  # so that ``with`` reaches __enter__
         raise AssertionError
+
+    # --- one cancel
+
+    @overload
+    async def cancel_bulk(
+        self,
+        bulk_id: UUID | str,
+        *,
+        wait: bool = False,
+        form: type[BulkT],
+        timeout: float | None = None,
+    ) -> BulkT: ...
+    @overload
+    async def cancel_bulk(
+        self,
+        bulk_id: UUID | str,
+        *,
+        wait: bool = False,
+        form: None = None,
+        timeout: float | None = None,
+    ) -> FormT: ...
+    async def cancel_bulk(
+        self,
+        bulk_id: UUID | str,
+        *,
+        wait: bool = False,
+        form: type[Any] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Cancel a bulk: its messages that are not sent yet will not be sent.
+
+        Idempotent in its answer: returns the bulk when it is cancelled, whoever cancelled
+        it. A refused cancel, and one whose answer was lost, is settled by one look at the
+        bulk's status.
+
+        Args:
+            bulk_id: A ``UUID``, or a string of 8-4-4-4-12 hex digits.
+            wait: Whether to wait, after an accepted cancel, until the bulk is in a final
+                state: cancelled, or one that was quicker.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for the whole call: queueing, waits and repeats included.
+
+        Returns:
+            The bulk as the server reported it. A 200 with another status than 15 is
+            returned as it is, unless ``wait`` is set; see ``is_canceled``. Whether LOX24
+            says 15 at once is not documented.
+
+        Raises:
+            InvalidBulkIdError: before any request.
+            NotCancelableError: too late; ``.bulk`` is what the look has seen.
+            Lox24Error: anything else; ``outcome_unknown`` says whether the bulk may have
+                been cancelled all the same.
+
+        Source: https://doc.lox24.eu/api/operations/api_bulks_put_cancel_item/
+        """
+        bulk_id, form = check_bulk_id(bulk_id), self._check(form, timeout)
+        call = Call(bulk_id, self._engine.deadline(timeout))
+        return await (cancel_and_wait if wait else cancel)(self._engine, call, form)
+
+    # --- many bulks
+
+    def iter_cancel(
+        self,
+        ids: Ids,
+        *,
+        report: CancelReport | None = None,
+        form: type[Bulk] | None = None,
+        timeout: float | None = None,
+    ) -> CancelStream:
+        """Cancel many bulks and stream what became of each, in order of completion.
+
+        Each distinct id is cancelled once, at most ``max_concurrency`` at a time. Memory
+        stays flat but for the set of ids seen. Leaving the loop early (or ``aclose()``)
+        stops at once; what was in flight is then UNKNOWN in the report.
+
+        Args:
+            ids: An iterable or async iterable of any length. What is no id concerns only
+                itself.
+            report: Filled as results arrive.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for all of it; what is left then is NOT_SENT or UNKNOWN.
+
+        Returns:
+            An async iterator of ``CancelOutcome``, with ``aclose()``. One that broke off (a
+            step was cancelled, the source failed) says so at each further step with a
+            ``RuntimeError``: it never looks complete.
+
+        Raises:
+            TypeError: ``ids`` is one id.
+        """
+        return self._batch(ids, report, form, timeout).stream()
+
+    async def cancel_bulks(
+        self,
+        ids: Ids,
+        *,
+        report: CancelReport | None = None,
+        progress: Callable[[CancelOutcome], object] | None = None,
+        form: type[Bulk] | None = None,
+        timeout: float | None = None,
+    ) -> CancelReport:
+        """Cancel many bulks; never raises for a single id.
+
+        Args:
+            ids: An iterable or async iterable of any length.
+            report: Filled as results arrive. Keep it to know, when you are cancelled
+                midway, which ids are done, unknown or never sent.
+            progress: Called with each outcome.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for all of it; what is left then is NOT_SENT or UNKNOWN.
+
+        Returns:
+            The report: one outcome for each distinct id, in input order.
+
+        Raises:
+            TypeError: ``ids`` is one id.
+        """
+        report = CancelReport() if report is None else report
+        await self._batch(ids, report, form, timeout).run(progress)
+        return report
+
+    def _batch(
+        self, ids: Ids, report: CancelReport | None, form: type[Bulk] | None, timeout: float | None
+    ) -> CancelBatch:
+        return CancelBatch(
+            self._engine,
+            ids,
+            self._check(form, timeout),
+            report=report,
+            width=self._width,
+            begin=lambda: self._engine.deadline(timeout),
+        )
+
+    async def cancel_matching(
+        self,
+        filter: BulkFilter,  # noqa: A002
+        *,
+        dry_run: bool = False,
+        report: MatchReport | None = None,
+        progress: Callable[[CancelOutcome], object] | None = None,
+        form: type[Bulk] | None = None,
+        timeout: float | None = None,
+    ) -> MatchReport:
+        """Cancel whatever meets a filter and can still be cancelled, as it is found.
+
+        Lists the bulks in status 0 and 5 within the filter. Each is held against the filter
+        once more before it is cancelled, for how LOX24 reads some filters is inferred.
+
+        Args:
+            filter: Which bulks; ``BulkFilter()`` means all of them.
+            dry_run: Only list: every bulk that would be cancelled is NOT_SENT, with its
+                ``bulk``.
+            report: Filled as results arrive.
+            progress: Called with each outcome.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for all of it, the listing included.
+
+        Returns:
+            The report, which also says how many bulks and messages were found and what they
+            cost. Bulks that are created meanwhile may be found, or not.
+
+        Raises:
+            CancelFailedError: the listing broke off. The error carries the report, its
+                ``__cause__`` says why; what was found until then was cancelled.
+            ConfigurationError: before any request; ``ClientClosedError`` likewise.
+
+        Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/
+        """
+        check_kind("filter", filter, BulkFilter)
+        wanted = self._check(form, timeout)
+        report = MatchReport() if report is None else report
+        check_kind("report", report, MatchReport)
+        self._engine.check_open()
+        await cancel_matching(
+            self._engine,
+            filter,
+            wanted,
+            dry_run=dry_run,
+            report=report,
+            progress=progress,
+            width=self._width,
+            deadline=self._engine.deadline(timeout),
+        )
+        return report
+
+    async def resolve(
+        self,
+        report_or_ids: CancelReport | Ids,
+        *,
+        progress: Callable[[CancelOutcome], object] | None = None,
+        timeout: float | None = None,
+    ) -> CancelReport:
+        """Look at what is unresolved and bring the report up to date. Never cancels.
+
+        Args:
+            report_or_ids: A report, of which UNKNOWN and ACCEPTED are looked at; or ids.
+            progress: Called with each new outcome.
+            timeout: Seconds for all of it.
+
+        Returns:
+            The report that was handed in, or a new one. A bulk that is seen in status 0 or
+            5 keeps its state: its cancel may still take effect.
+        """
+        form = self._check(None, timeout)
+        ids: Ids
+        if isinstance(report_or_ids, CancelReport):
+            report = report_or_ids
+            ids = report.unresolved()
+        else:
+            report, ids = CancelReport(), report_or_ids
+
+        batch = LookBatch(
+            self._engine,
+            ids,
+            form,
+            report=report,
+            width=self._width,
+            begin=lambda: self._engine.deadline(timeout),
+        )
+        await batch.run(progress)
+        return report
+
+    # --- find bulks
+
+    @overload
+    def list_bulks(
+        self,
+        filter: BulkFilter | None = None,
+        *,
+        order: Order = None,
+        form: type[BulkT],
+        timeout: float | None = None,
+    ) -> BulkStream[BulkT]: ...
+    @overload
+    def list_bulks(
+        self,
+        filter: BulkFilter | None = None,
+        *,
+        order: Order = None,
+        form: None = None,
+        timeout: float | None = None,
+    ) -> BulkStream[FormT]: ...
+    def list_bulks(
+        self,
+        filter: BulkFilter | None = None,  # noqa: A002
+        *,
+        order: Order = None,
+        form: type[Any] | None = None,
+        timeout: float | None = None,
+    ) -> BulkStream[Any]:
+        """List bulks, over all pages, while the next page is fetched.
+
+        No bulk is given twice. With the default order, none is missed that was there all the
+        time, even if bulks are added and finish meanwhile: where a filter can lose bulks
+        while you read, the pages are read a second time, backwards, and what slipped through
+        comes last. (A deletion meanwhile may still hide a bulk. Where bulks both come and go
+        amid the list, as in status 5 alone, it is read up to four times; that makes a miss
+        very unlikely, but no number of readings rules it out.)
+
+        Args:
+            filter: Which bulks; ``None``: all.
+            order: One step, or several with the weightiest first; ``None``: oldest first.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for the whole walk.
+
+        Returns:
+            An async iterator of bulks in their full form, with ``aclose()``.
+
+        Raises:
+            ConfigurationError: before any request.
+            Lox24Error: a page could not be got; raised by the iterator.
+
+        Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/. Page size and
+        the end of a plain JSON listing are not documented: an empty page, or three in a row
+        that repeat the one before, end it.
+        """
+        form = self._check(form, timeout)
+        return list_bulks(self._engine, filter, order, form, lambda: self._engine.deadline(timeout))
+
+    @overload
+    async def list_bulks_page(
+        self,
+        page: int,
+        filter: BulkFilter | None = None,
+        *,
+        order: Order = None,
+        form: type[BulkT],
+        timeout: float | None = None,
+    ) -> BulkPage[BulkT]: ...
+    @overload
+    async def list_bulks_page(
+        self,
+        page: int,
+        filter: BulkFilter | None = None,
+        *,
+        order: Order = None,
+        form: None = None,
+        timeout: float | None = None,
+    ) -> BulkPage[FormT]: ...
+    async def list_bulks_page(
+        self,
+        page: int,
+        filter: BulkFilter | None = None,  # noqa: A002
+        *,
+        order: Order = None,
+        form: type[Any] | None = None,
+        timeout: float | None = None,
+    ) -> BulkPage[Any]:
+        """Get one page of a listing.
+
+        Args:
+            page: Its number, from 1. How many bulks are on a page is LOX24's matter.
+            filter: Which bulks; ``None``: all.
+            order: One step, or several with the weightiest first; ``None``: oldest first.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for the whole call: queueing, waits and repeats included.
+
+        Returns:
+            The page: the bulks in their full form, the number of the next page, and in
+            JSON-LD the number of bulks on all pages.
+
+        Raises:
+            ConfigurationError: before any request.
+            Lox24Error: the page could not be got.
+
+        Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/
+        """
+        form = self._check(form, timeout)
+        check_number("page", page, least=1, whole=True)
+        deadline = self._engine.deadline(timeout)
+        return await get_page(self._engine, page, filter, order, form, deadline=deadline)
+
+    # --- one bulk, beside its cancel
+
+    @overload
+    async def get_bulk(
+        self, bulk_id: UUID | str, *, form: type[BulkT], timeout: float | None = None
+    ) -> BulkT: ...
+    @overload
+    async def get_bulk(
+        self, bulk_id: UUID | str, *, form: None = None, timeout: float | None = None
+    ) -> FormT: ...
+    async def get_bulk(
+        self, bulk_id: UUID | str, *, form: type[Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """Get a bulk in its full form, with text and recipients.
+
+        Args:
+            bulk_id: A ``UUID``, or a string of 8-4-4-4-12 hex digits.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for the whole call: queueing, waits and repeats included.
+
+        Raises:
+            InvalidBulkIdError: before any request.
+            NotFoundError: LOX24 does not know the bulk.
+            Lox24Error: anything else.
+
+        Source: https://doc.lox24.eu/api/operations/api_bulks_get_item/
+        """
+        bulk_id, form = check_bulk_id(bulk_id), self._check(form, timeout)
+        call = Call(bulk_id, self._engine.deadline(timeout))
+        return await self._engine.perform(item_request(bulk_id, form), call)
+
+    @overload
+    async def get_bulk_status(
+        self, bulk_id: UUID | str, *, form: type[BulkT], timeout: float | None = None
+    ) -> BulkT: ...
+    @overload
+    async def get_bulk_status(
+        self, bulk_id: UUID | str, *, form: None = None, timeout: float | None = None
+    ) -> FormT: ...
+    async def get_bulk_status(
+        self, bulk_id: UUID | str, *, form: type[Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """Get the short form of a bulk: where it stands, without text and recipients.
+
+        Args:
+            bulk_id: A ``UUID``, or a string of 8-4-4-4-12 hex digits.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for the whole call: queueing, waits and repeats included.
+
+        Raises:
+            InvalidBulkIdError: before any request.
+            NotFoundError: LOX24 does not know the bulk.
+            Lox24Error: anything else.
+
+        Source: https://doc.lox24.eu/api/operations/get_status/
+        """
+        bulk_id, form = check_bulk_id(bulk_id), self._check(form, timeout)
+        call = Call(bulk_id, self._engine.deadline(timeout))
+        return await self._engine.perform(status_request(bulk_id, form), call)
+
+    @overload
+    async def wait_for_bulk(
+        self,
+        bulk_id: UUID | str,
+        *,
+        until: Callable[[BulkT], object] | None = None,
+        poll_interval: float = 2.0,
+        form: type[BulkT],
+        timeout: float | None = None,
+    ) -> BulkT: ...
+    @overload
+    async def wait_for_bulk(
+        self,
+        bulk_id: UUID | str,
+        *,
+        until: Callable[[FormT], object] | None = None,
+        poll_interval: float = 2.0,
+        form: None = None,
+        timeout: float | None = None,
+    ) -> FormT: ...
+    async def wait_for_bulk(
+        self,
+        bulk_id: UUID | str,
+        *,
+        until: Callable[[Any], object] | None = None,
+        poll_interval: float = 2.0,
+        form: type[Any] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Look at a bulk's status until it is where you want it.
+
+        LOX24 tells nobody that a bulk has ended, so this asks: at first after
+        ``poll_interval``, later less and less often (in the end about every 30 seconds, or
+        ``poll_interval`` if that is longer), with jitter, and once more a second before the
+        time is over.
+
+        Args:
+            bulk_id: A ``UUID``, or a string of 8-4-4-4-12 hex digits.
+            until: Says whether this is it; ``None``: any final state (``is_final``).
+            poll_interval: Seconds before the second look.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for all of it; ``None``: as long as it takes.
+
+        Raises:
+            InvalidBulkIdError: before any request.
+            RequestTimeoutError: it was not there in time.
+            Lox24Error: a look failed for good, as :meth:`get_bulk_status` would.
+
+        Source: https://doc.lox24.eu/api/operations/get_status/
+        """
+        bulk_id, form = check_bulk_id(bulk_id), self._check(form, timeout)
+        check_number("poll_interval", poll_interval, least=0.001)
+        if until is not None and (not callable(until) or iscoroutinefunction(until)):
+            # A coroutine would always count as true.
+            raise ConfigurationError("until must be a plain function of a bulk")
+        return await poll(
+            self._engine,
+            bulk_id,
+            form,
+            is_final if until is None else until,
+            interval=poll_interval,
+            deadline=self._engine.deadline(timeout),
+        )
+
+    @overload
+    async def create_bulk(
+        self, draft: BulkDraft, *, form: type[BulkT], timeout: float | None = None
+    ) -> BulkT: ...
+    @overload
+    async def create_bulk(
+        self, draft: BulkDraft, *, form: None = None, timeout: float | None = None
+    ) -> FormT: ...
+    async def create_bulk(
+        self, draft: BulkDraft, *, form: type[Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """Create a bulk: its messages are sent, and cost money.
+
+        LOX24 has no key that would make a repeat harmless, so the request goes out again
+        only if it certainly never left or was certainly not accepted: no connection, or a
+        429. If the answer is lost the error has ``outcome_unknown``: look for the bulk with
+        ``list_bulks(BulkFilter(sender_id=…, created_from=…))`` before you send it again.
+
+        Args:
+            draft: What to send, to whom, and when.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for the whole call: queueing and waits included.
+
+        Returns:
+            The bulk as LOX24 created it, most likely in status 0: recipients are counted
+            and messages are sent afterwards.
+
+        Raises:
+            BadRequestError: ``violations`` says which fields.
+            InsufficientFundsError: documented for single messages, inferred for bulks.
+            Lox24Error: anything else; see ``outcome_unknown``.
+
+        Source: https://doc.lox24.eu/api/operations/api_bulks_post_collection/
+        """
+        return await self._create(draft, form, timeout, dry_run=False)
+
+    @overload
+    async def simulate_bulk(
+        self, draft: BulkDraft, *, form: type[BulkT], timeout: float | None = None
+    ) -> BulkT: ...
+    @overload
+    async def simulate_bulk(
+        self, draft: BulkDraft, *, form: None = None, timeout: float | None = None
+    ) -> FormT: ...
+    async def simulate_bulk(
+        self, draft: BulkDraft, *, form: type[Any] | None = None, timeout: float | None = None
+    ) -> Any:
+        """Let LOX24 check a draft without sending anything.
+
+        That the operation exists is documented, its path (``POST /bulks/dryrun``) and answer
+        are inferred from those of single messages. Repeated as :meth:`create_bulk` is.
+
+        Args:
+            draft: What would be sent.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for the whole call: queueing and waits included.
+
+        Returns:
+            The bulk as LOX24 would create it.
+
+        Raises:
+            Lox24Error: as :meth:`create_bulk`.
+
+        Source: https://doc.lox24.eu/de/api/operations/api_bulks_post_dryrun_collection/
+        """
+        return await self._create(draft, form, timeout, dry_run=True)
+
+    async def _create(
+        self, draft: BulkDraft, form: type[Any] | None, timeout: float | None, *, dry_run: bool
+    ) -> Any:
+        form = self._check(form, timeout)
+        check_kind("draft", draft, BulkDraft)
+        deadline = self._engine.deadline(timeout)
+        return await create(self._engine, draft, form, deadline, dry_run=dry_run)
+
+    async def delete_bulk(self, bulk_id: UUID | str, *, timeout: float | None = None) -> None:
+        """Delete a bulk for good. This cannot be undone.
+
+        The bulk also disappears from the itemised bill, so that LOX24 accepts no complaint
+        about it any more. Which states can be deleted is not documented; a delete is no
+        cancel: stop a bulk with :meth:`cancel_bulk`.
+
+        Repeated after a lost answer; a 404 to such a repeat is taken for "done". A 404 to
+        the first request is raised.
+
+        Args:
+            bulk_id: A ``UUID``, or a string of 8-4-4-4-12 hex digits.
+            timeout: Seconds for the whole call: queueing, waits and repeats included.
+
+        Raises:
+            InvalidBulkIdError: before any request.
+            NotFoundError: LOX24 does not know the bulk.
+            Lox24Error: anything else; ``outcome_unknown``: it may have been deleted.
+
+        Source: https://doc.lox24.eu/api/operations/api_bulks_delete_item/
+        """
+        bulk_id = check_bulk_id(bulk_id)
+        self._check(None, timeout)
+        await delete(self._engine, bulk_id, self._engine.deadline(timeout))
+
+    # --- what every operation takes
+
+    def _check(self, form: type[Any] | None, timeout: float | None) -> type[Any]:
+        """Check what every call takes; return the form that is wanted."""
+        if timeout is not None:
+            check_number("timeout", timeout, least=-1e9)
+        if form is None:
+            return self._form
+        check_form(form)
+        return form

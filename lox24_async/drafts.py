@@ -1,6 +1,6 @@
-"""The noun of a creation: the bulk as one wants it.
+"""The bulk that one wants to create, and how long its text is in SMS.
 
-It knows nothing of the wire; the wire's rules stand in ``_query``.
+It knows nothing of the wire; the wire's rules stand in ``_wire/query``.
 
 Source: https://doc.lox24.eu/api/operations/api_bulks_post_collection/ and
 https://doc.lox24.eu/api/operations/api_bulks_get_item/
@@ -8,17 +8,16 @@ https://doc.lox24.eu/api/operations/api_bulks_get_item/
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import field, frozen
 
 from ._checks import check_moment, check_whole, is_whole, is_words, items, since_epoch
-from ._gsm import find_foreign, gsm_length, unicode_length
 from ._public import public
 from .errors import ConfigurationError
-from .models import ServiceCode, VoiceLang
+from .models import LANGS, SERVICES, ServiceCode, VoiceLang
 
 _SENDER: Final = re.compile(r"\+?[1-9][0-9]{0,14}|[a-zA-Z0-9 ]{1,11}")
 _PHONE: Final = re.compile(r"\+?[0-9]{5,17}")
@@ -31,8 +30,18 @@ _UNICODE_MOST: Final = 670  # of the message that goes out, UTF-16 code units
 _GSM_SMS: Final = (160, 153)
 _UNICODE_SMS: Final = (70, 67)
 _VOICE: Final = (ServiceCode.TEXT2SPEECH, ServiceCode.TEXT2SPEECH_SSML)
-_SERVICES: Final[Mapping[object, ServiceCode]] = {str(code): code for code in ServiceCode}
-_LANGS: Final[Mapping[object, VoiceLang]] = {str(lang): lang for lang in VoiceLang}
+
+# The GSM 03.38 alphabet (3GPP TS 23.038) and its extension table, without national tables.
+_BASIC: Final = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ"
+    " !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENSION: Final = "\f^{}\\[~]|€"  # each takes two places: an escape and a letter
+
+_FOREIGN: Final = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]")
+_EXTENDED: Final = re.compile(f"[{re.escape(_EXTENSION)}]")
 
 
 def _to_phones(value: Iterable[str]) -> tuple[str, ...]:
@@ -44,11 +53,11 @@ def _to_groups(value: Iterable[int]) -> tuple[int, ...]:
 
 
 def _to_service(value: ServiceCode | str) -> ServiceCode | str:
-    return _SERVICES.get(value, value) if isinstance(value, str) else value
+    return SERVICES.get(value, value) if isinstance(value, str) else value
 
 
 def _to_lang(value: VoiceLang | str | None) -> VoiceLang | str | None:
-    return _LANGS.get(value, value) if isinstance(value, str) else value
+    return LANGS.get(value, value) if isinstance(value, str) else value
 
 
 @public
@@ -210,3 +219,19 @@ def _check_length(text: str, *, gsm: bool) -> None:
 
 def _describe(char: str) -> str:
     return f"U+{ord(char):04X} {unicodedata.name(char, '')}".rstrip()
+
+
+def find_foreign(text: str) -> int | None:
+    """Return the position of the first character that is not in the alphabet, or ``None``."""
+    found = _FOREIGN.search(text)
+    return None if found is None else found.start()
+
+
+def gsm_length(text: str) -> int:
+    """Return the length as GSM counts: characters of the extension table count twice."""
+    return len(text) + len(_EXTENDED.findall(text))
+
+
+def unicode_length(text: str) -> int:
+    """Return the length as Unicode messages count: in UTF-16 code units."""
+    return len(text) + sum(c > "\uffff" for c in text)

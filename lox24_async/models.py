@@ -1,17 +1,17 @@
-"""The nouns: a bulk, its states, and the two forms in which LOX24 describes it.
+"""A bulk, its states, the two forms in which LOX24 describes it, and a page of them.
 
-These classes know nothing of JSON; the wire's rules stand in ``_converter``.
+These classes know nothing of JSON; the wire's rules stand in ``_wire/converter``.
 
 Source: https://doc.lox24.eu/api/operations/api_bulks_get_item/ and
 https://doc.lox24.eu/api/operations/api_bulks_put_cancel_item/
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Final, Generic, Self, TypeVar
 from uuid import UUID
 
 from attrs import field, fields, frozen
@@ -75,14 +75,23 @@ class VoiceLang(StrEnum):
     """Ukrainian."""
 
 
+STATUSES: Final[Mapping[int, BulkStatus]] = {int(status): status for status in BulkStatus}
+SERVICES: Final[Mapping[str, ServiceCode]] = {str(code): code for code in ServiceCode}
+LANGS: Final[Mapping[str, VoiceLang]] = {str(lang): lang for lang in VoiceLang}
+
 # Tuples: to find an enum's member in a set calls its __hash__, which is written in Python.
-_FINAL = (
+FINAL: Final = (
     BulkStatus.CANCELED,
     BulkStatus.PROCESSED,
     BulkStatus.SYSTEM_ERROR,
     BulkStatus.NO_RECIPIENTS,
 )
-_CANCELABLE = (BulkStatus.NEW, BulkStatus.IN_PROGRESS)
+"""Where nothing more happens to a bulk."""
+CANCELABLE: Final = (BulkStatus.NEW, BulkStatus.IN_PROGRESS)
+"""Where a cancel can still stop messages."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""What the wire's date-times count from; as a ``delivery_at`` it stands for "at once"."""
 
 
 def _read_only(value: Any) -> Any:
@@ -155,12 +164,12 @@ class Bulk:
     @property
     def is_final(self) -> bool:
         """Whether nothing more will happen to the bulk."""
-        return self.status_code in _FINAL
+        return self.status_code in FINAL
 
     @property
     def is_cancelable(self) -> bool:
         """Whether a cancel can still stop messages of the bulk."""
-        return self.status_code in _CANCELABLE
+        return self.status_code in CANCELABLE
 
     def __getstate__(self) -> dict[str, Any]:
         return {a.name: _plain(getattr(self, a.name)) for a in fields(type(self))}
@@ -186,3 +195,26 @@ class JsonLdBulk(Bulk):
         default=None, converter=_read_only, repr=False, hash=False
     )
     """The JSON-LD context (``@context``): an IRI or a mapping."""
+
+
+BulkT = TypeVar("BulkT", bound=Bulk)
+
+
+@public
+@frozen
+class BulkPage(Generic[BulkT]):
+    """One page of a listing.
+
+    Attributes:
+        items: The bulks on it, in the server's order.
+        page: Its number, from 1.
+        total: How many bulks there are on all pages; ``None`` if the server does not say
+            (it does in JSON-LD only).
+        next_page: The number of the next page; ``None``: this is the last one. Plain JSON
+            has no links: there it is ``None`` only behind an empty page.
+    """
+
+    items: tuple[BulkT, ...]
+    page: int
+    total: int | None = None
+    next_page: int | None = None

@@ -1,13 +1,13 @@
-"""What became of many ids: states, outcomes, and the report that is true at any moment."""
+"""What became of many ids: states, outcomes, and the reports, true at any moment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from attrs import frozen
 
-from ._call import Call
 from ._public import public
 from .errors import Lox24Error
 from .models import Bulk
@@ -49,6 +49,10 @@ class CancelOutcome:
     attempts: int = 0
 
 
+Entry = CancelOutcome | Callable[[], CancelOutcome]
+"""What a report holds of an id: its outcome, or what tells how far the cancel has come."""
+
+
 @public
 class CancelFailedError(Lox24Error):
     """Not every bulk was cancelled.
@@ -67,7 +71,7 @@ class CancelReport:
     """What became of each of many ids. True at any moment, also after an interruption."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, CancelOutcome | Call] = {}
+        self._entries: dict[str, Entry] = {}
         self._before: dict[str, CancelOutcome] = {}  # of ids that are tried once more
 
     def __len__(self) -> int:
@@ -121,11 +125,7 @@ class CancelReport:
                 outcome_unknown=any(o.state is CancelState.UNKNOWN for o in failed),
             )
 
-    def note(self, bulk_id: str, entry: CancelOutcome | Call) -> None:
-        """Write down what became of an id, or the call that is at it.
-
-        What an earlier run knew stays, until this one knows more.
-        """
+    def _note(self, bulk_id: str, entry: "Entry") -> None:
         known = self._entries.get(bulk_id)
         if isinstance(entry, CancelOutcome):
             before = self._before.pop(bulk_id, known)
@@ -139,8 +139,51 @@ class CancelReport:
         entry = self._entries[bulk_id]
         if isinstance(entry, CancelOutcome):
             return entry
-        outcome = _outcome_of_call(entry)
+        outcome = entry()
         return _wiser(self._before[bulk_id], outcome) if bulk_id in self._before else outcome
+
+
+@public
+class MatchReport(CancelReport):
+    """What a filter found, and what became of each bulk.
+
+    Counts what was found so far: with ``dry_run`` what would be stopped, else what was
+    tried. Of a bulk in progress some messages may be sent already: messages and cost are
+    upper bounds of what is saved.
+
+    Attributes:
+        bulks: The bulks found.
+        messages: Their messages, as far as LOX24 said.
+        cost: Their price, as far as LOX24 said; ``None``: it said none. The currency is the
+            account's; that ``price`` is the field's name is inferred.
+        uncounted: Bulks without a number of messages.
+        unpriced: Bulks without a price.
+        skipped: Bulks that LOX24 listed although they do not meet the filter, or can no
+            longer be cancelled. They were left alone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bulks = 0
+        self.messages = 0
+        self.cost: Decimal | None = None
+        self.uncounted = 0
+        self.unpriced = 0
+        self.skipped = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | super().__getstate__()
+
+    def _count(self, bulk: Bulk) -> None:
+        self.bulks += 1
+        if bulk.msg_total_count is None:
+            self.uncounted += 1
+        else:
+            self.messages += bulk.msg_total_count
+        if bulk.price is None:
+            self.unpriced += 1
+        else:
+            self.cost = bulk.price + (self.cost or 0)
 
 
 def _wiser(before: CancelOutcome, after: CancelOutcome) -> CancelOutcome:
@@ -157,10 +200,14 @@ def _wiser(before: CancelOutcome, after: CancelOutcome) -> CancelOutcome:
     return before if before.state in knew.get(after.state, ()) else after
 
 
-def _outcome_of_call(call: Call) -> CancelOutcome:
-    """Return what is true of a call that is under way or was interrupted."""
-    if call.in_flight or call.fate_unknown:
-        state = CancelState.UNKNOWN
-    else:
-        state = CancelState.REJECTED if call.sent else CancelState.NOT_SENT
-    return CancelOutcome(call.bulk_id, state, attempts=call.sent + call.in_flight)
+def note(report: CancelReport, bulk_id: str, entry: Entry) -> None:
+    """Write down what became of an id, or what tells how far its cancel has come.
+
+    What an earlier run knew stays, until this one knows more.
+    """
+    report._note(bulk_id, entry)  # pyright: ignore[reportPrivateUsage]
+
+
+def count_found(report: MatchReport, bulk: Bulk) -> None:
+    """Count one more bulk that was found."""
+    report._count(bulk)  # pyright: ignore[reportPrivateUsage]

@@ -17,6 +17,7 @@ from lox24_async import BulkStatus, CancelOutcome, CancelReport, CancelState
 from lox24_async.cli import cancelling
 from lox24_async.cli.asking import ask
 from lox24_async.cli.tally import Tally
+from lox24_async.report import note
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
 
 from . import cli_stage
@@ -468,7 +469,7 @@ async def test_wait_looks_less_and_less_often() -> None:
             looks.append(clock() - begun)
 
     report = CancelReport()
-    report.note(STRANGER, CancelOutcome(STRANGER, CancelState.ACCEPTED))
+    note(report, STRANGER, CancelOutcome(STRANGER, CancelState.ACCEPTED))
     client: Any = Client()
     await cancelling._wait(client, report, Tally(1))
     gaps = [after - before for before, after in pairwise([0.0, *looks])]

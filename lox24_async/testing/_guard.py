@@ -1,6 +1,6 @@
 """What the guard has learnt, for tests to forget."""
 
-from lox24_async import _facts
+from lox24_async._guard import stores
 
 
 def forget_guard(url: str | None = None) -> None:
@@ -13,4 +13,4 @@ def forget_guard(url: str | None = None) -> None:
     Args:
         url: The base URL to forget; ``None``: all. Clients in use keep what they know.
     """
-    _facts.forget(url)
+    stores.forget(url)

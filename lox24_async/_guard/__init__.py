@@ -1,0 +1,1 @@
+"""Who may send: the rules, the gates they change, and where these are kept."""

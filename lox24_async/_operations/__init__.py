@@ -1,0 +1,1 @@
+"""What a call of the client means, in requests. No HTTP."""

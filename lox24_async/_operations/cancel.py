@@ -1,0 +1,67 @@
+"""The cancel of one bulk, and the look that settles what a failed one led to."""
+
+from typing import Final
+
+from lox24_async._transport.call import Call
+from lox24_async._transport.engine import Engine
+from lox24_async._wire.requests import cancel_request, status_request
+from lox24_async.errors import (
+    BadRequestError,
+    ConflictError,
+    Lox24Error,
+    NotCancelableError,
+    UnprocessableError,
+)
+from lox24_async.models import BulkT
+
+from .polling import is_final, poll
+
+_REFUSALS: Final = (BadRequestError, ConflictError, UnprocessableError)
+
+
+async def cancel(engine: Engine, call: Call, form: type[BulkT]) -> BulkT:
+    """Cancel the bulk that a call is about.
+
+    Returns:
+        The bulk as the server reported it: after a refusal or a lost answer by one look.
+
+    Raises:
+        NotCancelableError: too late; ``.bulk`` is what the look has seen.
+        Lox24Error: anything else.
+    """
+    try:
+        return await engine.perform(cancel_request(call.bulk_id, form), call)
+    except Lox24Error as error:
+        # How LOX24 refuses a bulk that is cancelled already is not documented: look.
+        if not (isinstance(error, _REFUSALS) or error.outcome_unknown):
+            raise
+        seen = await _look(engine, error, call, form)
+        if seen is None:
+            raise
+        if seen.is_canceled:
+            return seen
+        raise NotCancelableError.from_look(seen, error) from error
+
+
+async def cancel_and_wait(engine: Engine, call: Call, form: type[BulkT]) -> BulkT:
+    """Cancel the bulk that a call is about, and wait until it is in a final state."""
+    bulk = await cancel(engine, call, form)
+    if bulk.is_final:
+        return bulk
+    try:
+        return await poll(engine, call.bulk_id, form, is_final, deadline=call.deadline)
+    except Lox24Error as error:
+        call.fate_unknown = True  # accepted, and not seen cancelled
+        call.stamp(error)  # the cancel's attempts, not the look's
+        raise
+
+
+async def _look(engine: Engine, error: Lox24Error, call: Call, form: type[BulkT]) -> BulkT | None:
+    """Return the bulk, if it is decided now what a failed cancel led to."""
+    look = Call(call.bulk_id, call.deadline, waited=call.waited)
+    most = None if error.outcome_unknown else 1  # only a doubt is worth repeats
+    try:
+        seen = await engine.perform(status_request(call.bulk_id, form), look, most)
+    except Lox24Error:
+        return None
+    return seen if seen.is_final else None

@@ -1,0 +1,1 @@
+"""From a request to its result: engine, attempts, session. The only floor that knows aiohttp."""

@@ -1,0 +1,245 @@
+"""The attempts of a call: admit, send, judge, again.
+
+One loop for every operation. What an error means for the others is the guard's; here stands
+only whether, when and how often to try again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from lox24_async._guard.rules import Guard, Hold
+from lox24_async._wire.requests import Request
+from lox24_async.errors import (
+    APIStatusError,
+    ClientClosedError,
+    ConnectionFailedError,
+    IPBlockedError,
+    Lox24Error,
+    RequestTimeoutError,
+    TransportError,
+)
+from lox24_async.retry import Backoff, RetryPolicy, is_retried
+
+from .call import Call
+from .queue import Slots, Waits, Wake
+from .session import SessionManager
+
+log = logging.getLogger("lox24_async")
+
+R = TypeVar("R")
+_TICK: Final = 1e-5  # seconds
+
+
+class Attempts:
+    """The loop that every operation runs through.
+
+    Args:
+        session: Sends a request and reads its answer.
+        guard: Who may send.
+        slots: The bound on requests in flight.
+        waits: What ends each wait when the client is closed.
+        policy: How often and how patiently.
+        backoff: The policy's delays.
+        attempt_timeout: Seconds for one attempt.
+        clock: Seconds; must be the clock that ``waits`` goes by.
+    """
+
+    def __init__(
+        self,
+        session: SessionManager,
+        guard: Guard,
+        slots: Slots,
+        waits: Waits,
+        *,
+        policy: RetryPolicy,
+        backoff: Backoff,
+        attempt_timeout: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._session = session
+        self._guard = guard
+        self._slots = slots
+        self._waits = waits
+        self._policy = policy
+        self._backoff = backoff
+        self._attempt_timeout = attempt_timeout
+        self._clock = clock
+
+    async def run(self, request: Request[R], call: Call, *, max_attempts: int | None = None) -> R:
+        """Make attempts until one succeeds or no more may follow.
+
+        Args:
+            request: What to send.
+            call: The call that this is for.
+            max_attempts: Another bound than the policy's.
+
+        Raises:
+            Lox24Error: the last attempt's error, or the guard's if nothing more may be sent.
+        """
+        most = max_attempts or self._policy.max_attempts
+        used = 0
+        try:
+            while True:
+                if not self._admit_at_once(call):
+                    await self._admit(call)
+                seconds = self._attempt_timeout
+                if call.deadline is not None:
+                    seconds = min(seconds, call.deadline - self._clock())
+                call.in_flight = True
+                try:
+                    result = await self._session.exchange(request, seconds)
+                except Lox24Error as error:
+                    call.last, call.in_flight = error, False
+                else:
+                    self._guard.settle(call, None, self._clock())
+                    call.sent, call.in_flight = call.sent + 1, False
+                    return result
+                finally:
+                    self._slots.release()
+                if self._is_late(call) and _out_of_time(call.last):
+                    # Cut short by the call's own deadline: nothing was learnt of the service.
+                    self._count(call, call.last)
+                    raise call.stamp(RequestTimeoutError(call.last.message))
+                pause = self._judge(call, call.last)
+                if not (self._policy.wait_out_block and isinstance(call.last, IPBlockedError)):
+                    used += 1
+                if used >= most or not (is_retried(call.last) and call.allows_repeat(call.last)):
+                    raise self._final(call, call.last)
+                await self._back_off(call, call.last, pause, used, most)
+        except BaseException as error:
+            self._guard.leave(call, self._clock())
+            if isinstance(error, ClientClosedError):
+                call.stamp(error)
+            raise
+        finally:
+            call.last = None  # an error within reach of its own traceback would be a cycle
+
+    def _admit_at_once(self, call: Call) -> bool:
+        """Whether there is a slot and the guard's leave without any waiting."""
+        if call.deadline is not None or not self._guard.is_open or not self._slots.take():
+            return False
+        if self._guard.enter(call, self._clock()) is None:
+            return True
+        self._slots.release()  # another thread has shut the gate in this moment
+        return False
+
+    async def _admit(self, call: Call) -> None:
+        """Come back holding a slot and the guard's leave to send.
+
+        All waiting is done in this one frame: thousands may wait here.
+        """
+        while True:
+            if self._is_late(call):
+                raise call.stamp(RequestTimeoutError("the call's time was over before it was sent"))
+            if self._guard.enter(call, self._now(), take=False) is None:
+                # The guard first: a call that may not send must not wait for a slot, nor hold one.
+                if not self._slots.take():
+                    turn = self._slots.line_up()
+                    timer = self._waits.enter(turn, call.deadline)
+                    try:
+                        got = await turn
+                        self._waits.check()
+                    except BaseException:
+                        self._slots.give_up(turn)
+                        raise
+                    finally:
+                        self._waits.leave(turn, timer)
+                    if not got:
+                        continue
+                if not self._is_late(call) and self._guard.enter(call, self._now()) is None:
+                    return
+                self._slots.release()
+                if self._is_late(call):
+                    continue
+            # Wait until it is worth asking again.
+            wake = call.wake = Wake(loop=asyncio.get_running_loop())
+            now, counts, timer = self._now(), False, None
+            try:
+                # Asked again: what changed before the line above could not wake us.
+                hold = self._guard.enter(call, now, take=False)
+                if hold is not None:
+                    counts = hold.counts
+                    timer = self._waits.enter(wake, self._until(hold, call, now))
+                    await wake
+                    self._waits.check()
+            finally:
+                call.wake = None
+                self._waits.leave(wake, timer)
+                del wake, timer  # not to be held while we wait for a slot
+                if counts:
+                    call.waited += self._clock() - now
+
+    def _until(self, hold: Hold, call: Call, now: float) -> float:
+        """Return when to ask again; raise if the call cannot wait so long."""
+        limit = call.limit(now, self._policy.max_wait if hold.counts else None)
+        if hold.ready_at > limit or now >= limit:
+            raise self._refusal(call, self._clock())
+        return min(hold.ask_at, limit)
+
+    def _is_late(self, call: Call) -> bool:
+        return call.deadline is not None and self._now() >= call.deadline
+
+    def _now(self) -> float:
+        # A loop may fire a timer a tick early; who was then sent back to wait would spin.
+        return self._clock() + _TICK
+
+    def _judge(self, call: Call, error: Lox24Error) -> float | None:
+        self._count(call, error)
+        return self._guard.settle(call, error, self._clock())
+
+    @staticmethod
+    def _count(call: Call, error: Lox24Error) -> None:
+        call.sent += error.attempts
+        call.fate_unknown |= error.outcome_unknown
+
+    def _final(self, call: Call, error: Lox24Error) -> Lox24Error:
+        if isinstance(error, IPBlockedError):
+            self._guard.date(error, self._clock())
+        return call.stamp(error)
+
+    def _refusal(self, call: Call, now: float) -> Lox24Error:
+        """Return the error for a call that may not send any more: its own, if it fits."""
+        local, last = self._guard.refusal(now), call.last
+        if last is None or type(last) is not type(local):
+            return call.stamp(local)
+        if isinstance(last, APIStatusError) and isinstance(local, APIStatusError):
+            last.retry_after = local.retry_after if last.retry_after is None else last.retry_after
+        return self._final(call, last)
+
+    async def _back_off(
+        self, call: Call, error: Lox24Error, pause: float | None, used: int, most: int
+    ) -> None:
+        """Wait before the next attempt, unless all calls pause together at the guard."""
+        now = self._clock()
+        delay = pause if pause is not None else self._delay(error, used)
+        if now + delay > call.limit(now, self._policy.max_wait):
+            raise self._refusal(call, now) if pause is not None else self._final(call, error)
+        log.warning(
+            "%s: %s; attempt %d of %d in %.1f s",
+            call,
+            error.message,
+            used + 1,
+            most,
+            delay,
+        )
+        if pause is None and delay > 0:
+            try:
+                await self._waits.sleep(now + delay)
+            finally:
+                call.waited += self._clock() - now
+
+    def _delay(self, error: Lox24Error, used: int) -> float:
+        if isinstance(error, APIStatusError) and error.retry_after is not None:
+            return error.retry_after
+        timed_out = isinstance(error, RequestTimeoutError)
+        if used == 1 and isinstance(error, TransportError) and not timed_out:
+            return 0.0  # most often a connection that had gone stale while idle
+        return self._backoff.delay(used - 1)
+
+
+def _out_of_time(error: Lox24Error) -> bool:
+    if isinstance(error, ConnectionFailedError):
+        return not error.tls
+    return isinstance(error, RequestTimeoutError)

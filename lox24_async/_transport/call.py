@@ -1,0 +1,78 @@
+"""One call: from its place before the guard to its end."""
+
+from lox24_async._guard.gates import Ticket
+from lox24_async.errors import ConnectionFailedError, IPBlockedError, Lox24Error
+
+
+class Call(Ticket):
+    """What a call knows of itself. A look that follows a cancel is a call of its own.
+
+    Args:
+        bulk_id: The bulk concerned; empty if it is none.
+        deadline: When its time is over, in the loop's time.
+        waited: Seconds spent in backoffs and shared pauses.
+        name: What the logs call it, if it is about no bulk.
+        doubt: What may have happened when its fate is unknown.
+        repeatable: Whether it may go out again after it may have been carried out.
+    """
+
+    # A plain class: each of thousands of ids has one, and an attrs class costs more to make.
+    __slots__ = (
+        "bulk_id",
+        "deadline",
+        "doubt",
+        "fate_unknown",
+        "in_flight",
+        "last",
+        "name",
+        "repeatable",
+        "sent",
+        "waited",
+    )
+
+    def __init__(
+        self,
+        bulk_id: str,
+        deadline: float | None = None,
+        *,
+        waited: float = 0.0,
+        name: str | None = None,
+        doubt: str | None = None,
+        repeatable: bool = True,
+    ) -> None:
+        super().__init__()
+        self.bulk_id = bulk_id
+        self.deadline = deadline
+        self.waited = waited
+        self.name = name
+        self.doubt = doubt
+        self.repeatable = repeatable
+        self.sent = 0
+        """Requests that went out on the wire and came to an end."""
+        self.in_flight = False
+        """Whether a request is on its way; stays so when the call is cancelled meanwhile."""
+        self.fate_unknown = False
+        """Whether a request may have been carried out without our knowing."""
+        self.last: Lox24Error | None = None
+        """The error of the last attempt, while the call goes on."""
+
+    def __str__(self) -> str:
+        return f"bulk {self.bulk_id}" if self.name is None else self.name
+
+    def limit(self, now: float, max_wait: float | None) -> float:
+        """Until when this call may wait."""
+        patience = float("inf") if max_wait is None else now + max_wait - self.waited
+        return patience if self.deadline is None else min(patience, self.deadline)
+
+    def allows_repeat(self, error: Lox24Error) -> bool:
+        """Whether an attempt that ended so may be followed by another, for all we risk."""
+        return self.repeatable or isinstance(error, ConnectionFailedError | IPBlockedError)
+
+    def stamp(self, error: Lox24Error) -> Lox24Error:
+        """Write into an error what this call knows."""
+        error.bulk_id = self.bulk_id or None
+        error.attempts = self.sent
+        error.outcome_unknown = self.fate_unknown
+        if self.doubt is not None:
+            error.doubt = self.doubt
+        return error

@@ -1,0 +1,171 @@
+"""The engine of a client: the event loop and the process it lives in, and its end."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+from lox24_async._config import Secret, origin_of
+from lox24_async._guard.rules import Guard
+from lox24_async._guard.stores import PROCESS_CLOCK, facts_for
+from lox24_async._wire.requests import Request
+from lox24_async.retry import Backoff, Pause, RetryPolicy
+
+from .attempts import Attempts
+from .call import Call
+from .queue import Slots, Waits
+from .session import SessionManager
+
+R = TypeVar("R")
+
+_GRACE: Final = 5.0  # seconds that requests in flight get when the client is closed
+_LEASE_MARGIN: Final = 5.0  # seconds that a probe may take beyond its attempt's time
+
+
+class Engine:
+    """Carries requests out: queued, guarded, repeated where that is right.
+
+    Belongs to the event loop and the process in which it is first used.
+
+    Args:
+        base_url: In normal form.
+        token: Checked.
+        session: Sends the requests.
+        retry: How often and how patiently.
+        max_concurrency: Requests in flight at once.
+        attempt_timeout: Seconds for one attempt.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: Secret,
+        session: SessionManager,
+        retry: RetryPolicy,
+        *,
+        max_concurrency: int,
+        attempt_timeout: float,
+    ) -> None:
+        self._origin = origin_of(base_url)
+        self._token = token
+        self._session = session
+        self._retry = retry
+        self._attempt_timeout = attempt_timeout
+        self._waits = Waits()
+        self._slots = Slots(max_concurrency, self._waits)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
+        self._guard: Guard | None = None
+        self._attempts: Attempts | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._waits.closed
+
+    @property
+    def pause(self) -> Pause | None:
+        """What holds all calls up now, if anything does."""
+        if self._guard is None or self._loop is None:
+            return None
+        return self._guard.pause(self._loop.time())
+
+    def check_open(self) -> None:
+        """Refuse a closed client.
+
+        Raises:
+            ClientClosedError: it was closed.
+        """
+        self._waits.check()
+
+    def deadline(self, timeout: float | None) -> float | None:
+        """Return when a call that begins now has to end, in the loop's time.
+
+        Args:
+            timeout: Seconds that the call has.
+
+        Raises:
+            RuntimeError: no loop runs, or the client belongs to another loop or process.
+        """
+        return None if timeout is None else self._bind().time() + timeout
+
+    def perform(self, request: Request[R], call: Call, most: int | None = None) -> Awaitable[R]:
+        """Carry a request out.
+
+        Args:
+            request: What to send.
+            call: The call that it is for.
+            most: Another bound on attempts than the policy's.
+
+        Raises:
+            RuntimeError: no loop runs, or the client belongs to another loop or process.
+            Lox24Error: what went wrong in the end.
+        """
+        loop = self._bind()
+        if self._attempts is None:
+            self._attempts = self._make_attempts(loop)
+        # Handed on, not awaited here: a frame less for each of thousands that wait.
+        return self._attempts.run(request, call, max_attempts=most)
+
+    def time_left(self, deadline: float | None) -> float:
+        """Return the seconds until a deadline."""
+        return float("inf") if deadline is None else deadline - asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float, deadline: float | None) -> bool:
+        """Wait, at the most until a call's deadline.
+
+        Returns:
+            Whether there is time left.
+
+        Raises:
+            ClientClosedError: the client was closed meanwhile.
+        """
+        until = asyncio.get_running_loop().time() + seconds
+        late = deadline is not None and until >= deadline
+        await self._waits.sleep(deadline if deadline is not None and late else until)
+        return not late
+
+    async def close(self) -> None:
+        """End what waits, give requests in flight a grace time, close the sessions."""
+        if self._loop is not None:
+            self._bind()  # in another loop it could do nothing but harm
+        self._waits.close()
+        if self._loop is not None:
+            try:
+                await self._slots.drain(_GRACE)
+            finally:
+                await self._session.close()
+
+    def _bind(self) -> asyncio.AbstractEventLoop:
+        """Come to belong to the running loop, or check that we do."""
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop, self._process = loop, os.getpid()
+        elif self._process != os.getpid():
+            raise RuntimeError("this client belongs to the parent process; make one after the fork")
+        elif self._loop is not loop:
+            raise RuntimeError(
+                "this client belongs to another event loop; make one in each asyncio.run()"
+            )
+        return loop
+
+    def _make_attempts(self, loop: asyncio.AbstractEventLoop) -> Attempts:
+        now = loop.time()
+        # A loop with a clock of its own (a test's, say) cannot share moments with others.
+        clock = PROCESS_CLOCK if abs(now - time.monotonic()) < 1 else loop
+        origin, token = facts_for(self._origin, self._token.reveal(), now, clock)
+        backoff = Backoff(self._retry, random.random)
+        lease = self._attempt_timeout + _LEASE_MARGIN
+        self._guard = Guard(origin, token, lease=lease, backoff=backoff)
+        return Attempts(
+            self._session,
+            self._guard,
+            self._slots,
+            self._waits,
+            policy=self._retry,
+            backoff=backoff,
+            attempt_timeout=self._attempt_timeout,
+            clock=loop.time,
+        )

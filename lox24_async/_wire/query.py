@@ -1,0 +1,125 @@
+"""The wire's rules for what one sends: the query of a listing, the body of a creation.
+
+Documented: the names, exact filters for one value and for many, ``exists``, ``_order``, and
+that ranges exist (gte and lte are named in words). Inferred: the spelling of a bound as
+``created_at[gte]``, and that the server reads literal brackets as well as encoded ones.
+
+Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/,
+https://doc.lox24.eu/info/collection-filters/ and
+https://doc.lox24.eu/api/operations/api_bulks_post_collection/
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote
+
+from lox24_async._checks import since_epoch
+from lox24_async.drafts import BulkDraft
+from lox24_async.errors import ConfigurationError
+from lox24_async.filters import BulkFilter, BulkOrder
+
+_SECOND: Final = timedelta(seconds=1)
+_AT_ONCE: Final = 0
+
+
+def write_query(
+    filter: BulkFilter | None,  # noqa: A002  the public name
+    order: BulkOrder | Sequence[BulkOrder] | None,
+    page: int,
+) -> str:
+    """Write the query string of one page of a listing.
+
+    Equal arguments give equal strings. Values are percent-encoded, brackets are not: a URL
+    library must take the string as encoded already.
+
+    Args:
+        filter: Which bulks; ``None`` for all.
+        order: One step, or several with the weightiest first; ``None`` for the server's own.
+        page: From 1.
+
+    Raises:
+        ConfigurationError: ``filter`` or ``order`` is of another type, or a field stands
+            twice in ``order``.
+    """
+    if filter is not None and not isinstance(filter, BulkFilter):
+        raise ConfigurationError("filter must be a BulkFilter or None")
+    pairs = [("page", str(page))]
+    if filter is not None:
+        pairs.extend(_filter_pairs(filter))
+    steps = _steps(order)
+    pairs.extend((f"_order[{step.field}]", "desc" if step.descending else "asc") for step in steps)
+    return "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
+
+
+def _filter_pairs(wanted: BulkFilter) -> Iterator[tuple[str, str]]:
+    yield from _any_of("uuid", wanted.uuids)
+    yield from _any_of("status_code", [str(int(code)) for code in wanted.status_codes])
+    if wanted.text is not None:
+        yield "text", wanted.text
+    if wanted.sender_id is not None:
+        yield "sender_id", wanted.sender_id
+    yield from _span("created_at", _up(wanted.created_from), _down(wanted.created_to))
+    yield from _span("delivery_at", _up(wanted.delivery_from), _down(wanted.delivery_to))
+    yield from _span("processed_at", _up(wanted.processed_from), _down(wanted.processed_to))
+    yield from _span("msg_total_count", wanted.min_messages, wanted.max_messages)
+    for name, has_value in sorted(wanted.exists.items()):
+        yield f"exists[{name}]", "true" if has_value else "false"
+
+
+def _any_of(name: str, values: Sequence[str]) -> Iterator[tuple[str, str]]:
+    key = name if len(values) == 1 else f"{name}[]"
+    return ((key, value) for value in values)
+
+
+def _span(name: str, least: int | None, most: int | None) -> Iterator[tuple[str, str]]:
+    if least is not None:
+        yield f"{name}[gte]", str(int(least))
+    if most is not None:
+        yield f"{name}[lte]", str(int(most))
+
+
+def _steps(order: BulkOrder | Sequence[BulkOrder] | None) -> Sequence[BulkOrder]:
+    if order is None:
+        return ()
+    steps = (order,) if isinstance(order, BulkOrder) else order
+    if not isinstance(steps, Sequence) or not all(isinstance(step, BulkOrder) for step in steps):
+        raise ConfigurationError("order must be a BulkOrder, a sequence of them, or None")
+    if len({step.field for step in steps}) < len(steps):
+        raise ConfigurationError("order must name each field once")
+    return steps
+
+
+def write_draft(draft: BulkDraft) -> dict[str, Any]:
+    """Write a draft as the JSON object of a creation, by the wire's names.
+
+    Absent are recipients that the draft has none of, and options left to the server.
+    ``delivery_at`` is always there, rounded up so that nothing is sent too early; 0 is at
+    once.
+    """
+    at = _up(draft.delivery_at)
+    body: dict[str, Any] = {
+        "sender_id": str(draft.sender_id),
+        "text": str(draft.text),
+        "service_code": str(draft.service_code),
+    }
+    if draft.phones:
+        body["phones"] = [str(phone) for phone in draft.phones]
+    if draft.msg_groups:
+        body["msg_groups"] = [int(group) for group in draft.msg_groups]
+    body["delivery_at"] = _AT_ONCE if at is None else at
+    if draft.is_unicode is not None:
+        body["is_unicode"] = draft.is_unicode
+    if draft.source is not None:
+        body["source"] = int(draft.source)
+    if draft.voice_lang is not None:
+        body["voice_lang"] = str(draft.voice_lang)
+    return body
+
+
+def _up(moment: datetime | None) -> int | None:
+    return None if moment is None else -(-since_epoch(moment) // _SECOND)
+
+
+def _down(moment: datetime | None) -> int | None:
+    return None if moment is None else since_epoch(moment) // _SECOND
