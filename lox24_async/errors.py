@@ -144,8 +144,21 @@ class ConnectionFailedError(TransportError):
         tls: The TLS handshake failed. Repeating it would not help.
     """
 
-    def __init__(self, message: str, *, tls: bool = False, **common: Any) -> None:
-        super().__init__(message, **common)
+    def __init__(
+        self,
+        message: str,
+        *,
+        tls: bool = False,
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(
+            message,
+            bulk_id=bulk_id,
+            attempts=attempts,
+            outcome_unknown=outcome_unknown,
+        )
         self.tls = tls
 
 
@@ -171,9 +184,16 @@ class ResponseDecodeError(Lox24Error):
         status: int,
         body: str = "",
         request_id: str | None = None,
-        **common: Any,
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
     ) -> None:
-        super().__init__(message, **common)
+        super().__init__(
+            message,
+            bulk_id=bulk_id,
+            attempts=attempts,
+            outcome_unknown=outcome_unknown,
+        )
         self.status = status
         self.body = body
         self.request_id = request_id
@@ -218,9 +238,16 @@ class APIStatusError(Lox24Error):
         body: str = "",
         method: str = "",
         url: str = "",
-        **common: Any,
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
     ) -> None:
-        super().__init__(message, **common)
+        super().__init__(
+            message,
+            bulk_id=bulk_id,
+            attempts=attempts,
+            outcome_unknown=outcome_unknown,
+        )
         self.status = status
         self.detail = detail
         self.violations = violations
@@ -299,8 +326,39 @@ class NotCancelableError(UnprocessableError):
 
     summary = "too late to cancel"
 
-    def __init__(self, message: str, *, bulk: Bulk, **api: Any) -> None:
-        super().__init__(message, **api)
+    def __init__(
+        self,
+        message: str,
+        *,
+        bulk: Bulk,
+        status: int = 422,
+        detail: str | None = None,
+        violations: tuple[Violation, ...] = (),
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+        method: str = "",
+        url: str = "",
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(
+            message,
+            status=status,
+            detail=detail,
+            violations=violations,
+            request_id=request_id,
+            retry_after=retry_after,
+            headers=headers,
+            body=body,
+            method=method,
+            url=url,
+            bulk_id=bulk_id,
+            attempts=attempts,
+            outcome_unknown=outcome_unknown,
+        )
         self.bulk = bulk
 
     @classmethod
@@ -308,24 +366,23 @@ class NotCancelableError(UnprocessableError):
         """Make the error from what the look found and the error that made us look."""
         said = getattr(bulk.status_code, "name", str(bulk.status_code)).lower().replace("_", " ")
         message = f"the bulk is {said}"
-        api: dict[str, Any] = {"status": 422}  # what this class stands for, if nothing was refused
-        if isinstance(cause, BadRequestError | ConflictError | UnprocessableError):
-            api = {name: getattr(cause, name) for name in _REFUSAL_FACTS}
-            message += f" ({cause.message})"
-        return cls(message, bulk=bulk, bulk_id=cause.bulk_id, attempts=cause.attempts, **api)
-
-
-_REFUSAL_FACTS = [
-    "status",
-    "detail",
-    "violations",
-    "request_id",
-    "retry_after",
-    "headers",
-    "body",
-    "method",
-    "url",
-]
+        if not isinstance(cause, BadRequestError | ConflictError | UnprocessableError):
+            return cls(message, bulk=bulk, bulk_id=cause.bulk_id, attempts=cause.attempts)
+        return cls(
+            f"{message} ({cause.message})",
+            bulk=bulk,
+            status=cause.status,
+            detail=cause.detail,
+            violations=cause.violations,
+            request_id=cause.request_id,
+            retry_after=cause.retry_after,
+            headers=cause.headers,
+            body=cause.body,
+            method=cause.method,
+            url=cause.url,
+            bulk_id=cause.bulk_id,
+            attempts=cause.attempts,
+        )
 
 
 @public
@@ -342,8 +399,39 @@ class IPBlockedError(APIStatusError):
 
     summary = "LOX24 blocks or limits this IP"
 
-    def __init__(self, message: str, *, blocked_until: datetime | None = None, **api: Any) -> None:
-        super().__init__(message, **api)
+    def __init__(
+        self,
+        message: str,
+        *,
+        blocked_until: datetime | None = None,
+        status: int = 429,
+        detail: str | None = None,
+        violations: tuple[Violation, ...] = (),
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: str = "",
+        method: str = "",
+        url: str = "",
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(
+            message,
+            status=status,
+            detail=detail,
+            violations=violations,
+            request_id=request_id,
+            retry_after=retry_after,
+            headers=headers,
+            body=body,
+            method=method,
+            url=url,
+            bulk_id=bulk_id,
+            attempts=attempts,
+            outcome_unknown=outcome_unknown,
+        )
         self.blocked_until = blocked_until
 
 

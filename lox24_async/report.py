@@ -61,8 +61,21 @@ class CancelFailedError(Lox24Error):
         report: What became of each.
     """
 
-    def __init__(self, message: str, *, report: "CancelReport", **common: Any) -> None:
-        super().__init__(message, **common)
+    def __init__(
+        self,
+        message: str,
+        *,
+        report: "CancelReport",
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(
+            message,
+            bulk_id=bulk_id,
+            attempts=attempts,
+            outcome_unknown=outcome_unknown,
+        )
         self.report = report
 
 

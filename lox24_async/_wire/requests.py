@@ -101,8 +101,17 @@ class BulkRequest(Request[BulkT]):
 
     __slots__ = ("_form",)
 
-    def __init__(self, method: str, path: str, form: type[BulkT], **options: Any) -> None:
-        super().__init__(method, path, ACCEPT[form], **options)
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        form: type[BulkT],
+        *,
+        bulk_id: str | None = None,
+        body: bytes | None = None,
+        limit: int = SHORT,
+    ) -> None:
+        super().__init__(method, path, ACCEPT[form], bulk_id=bulk_id, body=body, limit=limit)
         self._form = form
 
     def read(self, raw: Any) -> BulkT:

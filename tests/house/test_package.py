@@ -1,10 +1,15 @@
 """The package's face: what it exports, and that it costs nothing before it is used."""
 
 import ast
+import inspect
+import pickle
 import subprocess
 import sys
+import typing
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,3 +62,64 @@ def test_imports(statement: str, absent: str) -> None:
     script = f"import sys\n{statement}\nprint(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert set() == set(absent.split()) & set(run.stdout.split())
+
+
+def functions(cls: type) -> Iterator[Any]:
+    """Yield what can be called or read of a class, as plain functions."""
+    for name, value in vars(cls).items():
+        if name in {"__init__", "__call__"} or not name.startswith("_"):
+            found = getattr(value, "__func__", getattr(value, "fget", value))
+            if inspect.isfunction(found):
+                yield found
+
+
+def types_in(hint: Any) -> Iterator[type]:
+    """Yield the classes that a resolved hint names."""
+    if isinstance(hint, type) and not typing.get_args(hint):
+        yield hint
+    for part in (typing.get_origin(hint), *typing.get_args(hint)):
+        if isinstance(part, list):
+            for one in part:
+                yield from types_in(one)
+        elif part is not None:
+            yield from types_in(part)
+
+
+@pytest.mark.parametrize("name", lox24_async.__all__)
+def test_public_names_live_in_the_package(name: str) -> None:
+    """Case 80: each says that it lives here; all its hints resolve, and name public types only."""
+    named = getattr(lox24_async, name)
+    assert named.__module__ == "lox24_async"
+    hinted = [named, *functions(named)] if isinstance(named, type) else [named]
+    for one in hinted:
+        for hint in typing.get_type_hints(one).values():
+            for found in types_in(hint):
+                assert not found.__module__.startswith("lox24_async."), f"{one}: {found}"
+
+
+PICKLES = """
+import pickle, sys, uuid
+from lox24_async import *
+bulk = Bulk(uuid=uuid.uuid4(), status_code=BulkStatus.CANCELED)
+linked = JsonLdBulk(uuid=bulk.uuid, status_code=5, ld_context={"hydra": "urn:x"})
+cause = NotFoundError("no", status=404, headers={"A": "b"}, violations=(Violation("a", "b"),))
+made = [
+    bulk, linked, BulkPage((bulk,), 1), cause, IPBlockedError("no"), RetryPolicy(),
+    BulkFilter(uuids=[bulk.uuid], exists={"source": True}), BulkOrder("created_at"),
+    BulkDraft("a", "b", phones=["+4915112345678"]), Pause(1.0, cause),
+    NotCancelableError.from_look(bulk, cause), CancelReport(), MatchReport(),
+    CancelOutcome(str(bulk.uuid), CancelState.CANCELED, bulk),
+    CancelFailedError("no", report=MatchReport()),
+]
+sys.stdout.buffer.write(pickle.dumps(made))
+"""
+
+
+def test_pickles_name_no_file() -> None:
+    """What one process pickles another loads, and it names the package only."""
+    run = subprocess.run([sys.executable, "-c", PICKLES], capture_output=True, check=True)
+    assert b"lox24_async." not in run.stdout
+    assert b"_wire" not in run.stdout
+    made = pickle.loads(run.stdout)
+    assert {type(one).__module__ for one in made} == {"lox24_async"}
+    assert len(made) == 15

@@ -81,7 +81,7 @@ def every_class() -> Iterator[type[Lox24Error]]:
     while line:
         cls = line.pop()
         line += cls.__subclasses__()
-        if cls.__module__.startswith("lox24_async."):
+        if cls.__module__ == "lox24_async":
             yield cls
 
 
