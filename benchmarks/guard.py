@@ -11,8 +11,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from lox24_async import RetryPolicy
-from lox24_async._guard.rules import Guard
-from lox24_async._guard.stores import facts_for
+from lox24_async._guard.guard import Guard
+from lox24_async._guard.stores import gates_for
 from lox24_async._transport.attempts import Attempts
 from lox24_async._transport.call import Call
 from lox24_async._transport.queue import Slots, Waits
@@ -57,7 +57,7 @@ def run(repeats: int) -> float:
 async def _record(repeats: int) -> tuple[Guard, _Recorder, float]:
     """Run the real retry loop; note its calls to a proven guard, and time it."""
     loop = asyncio.get_running_loop()
-    origin, token = facts_for("http://guard.invalid", "1:key", loop.time())
+    origin, token = gates_for("http://guard.invalid", "1:key", loop.time())
     guard = Guard(origin, token, lease=60.0, backoff=_BACKOFF)
     waits = Waits()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ConflictError,
         ConnectionFailedError,
         Headers,
+        HeldBackError,
         InsufficientFundsError,
         InvalidBulkIdError,
         IPBlockedError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Violation,
     )
     from .filters import BulkFilter, BulkOrder
+    from .guards import HostGuard, ProcessGuard, RedisGuard
     from .models import Bulk, BulkPage, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
     from .report import (
         CancelFailedError,
@@ -65,6 +67,8 @@ __all__ = [
     "ConflictError",
     "ConnectionFailedError",
     "Headers",
+    "HeldBackError",
+    "HostGuard",
     "IPBlockedError",
     "InsufficientFundsError",
     "InvalidBulkIdError",
@@ -75,6 +79,8 @@ __all__ = [
     "NotCancelableError",
     "NotFoundError",
     "Pause",
+    "ProcessGuard",
+    "RedisGuard",
     "RequestTimeoutError",
     "ResponseDecodeError",
     "RetryPolicy",
@@ -107,6 +113,7 @@ _HOMES: Final = {
             "ConflictError",
             "ConnectionFailedError",
             "Headers",
+            "HeldBackError",
             "IPBlockedError",
             "InsufficientFundsError",
             "InvalidBulkIdError",
@@ -121,6 +128,7 @@ _HOMES: Final = {
             "Violation",
         ),
         "filters": ("BulkFilter", "BulkOrder"),
+        "guards": ("HostGuard", "ProcessGuard", "RedisGuard"),
         "models": ("Bulk", "BulkPage", "BulkStatus", "JsonLdBulk", "ServiceCode", "VoiceLang"),
         "report": (
             "CancelFailedError",

@@ -124,6 +124,11 @@ def check_base_url(value: object) -> str:
     return f"{parts.scheme}://{place}{parts.path.rstrip('/')}"
 
 
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine."""
+    return _is_loopback(urlsplit(url).hostname or "")
+
+
 def origin_of(url: str) -> str:
     """Return scheme, host and port of a URL: whom we talk to, without user info or path."""
     try:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, overload
 from uuid import UUID
 
 from ._checks import check_bulk_id, check_kind, check_number
-from ._config import DEFAULT_BASE_URL, Secret, check_base_url, check_proxy, check_token
+from ._config import (
+    DEFAULT_BASE_URL,
+    Secret,
+    check_base_url,
+    check_proxy,
+    check_token,
+    is_loopback,
+)
 from ._operations.batch import CancelBatch, CancelStream, Ids, LookBatch
 from ._operations.cancel import cancel, cancel_and_wait
 from ._operations.changes import create, delete
@@ -28,6 +35,7 @@ from ._wire.requests import check_form, item_request, status_request
 from .drafts import BulkDraft
 from .errors import ConfigurationError
 from .filters import BulkFilter
+from .guards import HostGuard, ProcessGuard, RedisGuard, check_guard
 from .models import Bulk, BulkPage, BulkT
 from .report import CancelOutcome, CancelReport, MatchReport
 from .retry import Pause, RetryPolicy
@@ -59,6 +67,9 @@ class Lox24Client(Generic[FormT]):
             cannot block the IP.
         attempt_timeout: Seconds for one attempt, from connect to the last byte.
         retry: How often and how patiently to repeat.
+        guard: Who shares what is learnt of the token and of blocks: ``ProcessGuard()``,
+            ``HostGuard()`` or ``RedisGuard(url)``. ``None`` reads ``LOX24_GUARD``, else
+            ``HostGuard()``, for a loopback host ``ProcessGuard()``.
         session: Your own ``aiohttp.ClientSession``: used, never changed, never closed.
         proxy: URL of an HTTP proxy. The environment's proxies are ignored.
         ssl: How to check the server's certificate; ``None``: as usual.
@@ -78,6 +89,7 @@ class Lox24Client(Generic[FormT]):
         max_concurrency: int = 10,
         attempt_timeout: float = 60.0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008  frozen
+        guard: ProcessGuard | HostGuard | RedisGuard | None = None,
         session: ClientSession | None = None,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
@@ -106,6 +118,7 @@ class Lox24Client(Generic[FormT]):
                 ssl=ssl,
             ),
             retry,
+            guard=check_guard(guard, loopback=is_loopback(self._base_url)),
             max_concurrency=max_concurrency,
             attempt_timeout=attempt_timeout,
         )

@@ -436,6 +436,21 @@ class IPBlockedError(APIStatusError):
 
 
 @public
+class HeldBackError(IPBlockedError):
+    """Nothing is blocked: the guard waits, for one more request might be the one too many.
+
+    Three requests within a minute were wrong, or nobody saw whether they were. Nothing is
+    sent with a token that is not proven until LOX24 has forgotten one of them.
+
+    Attributes:
+        retry_after: Seconds until the next request may go out.
+        blocked_until: That moment (aware, UTC).
+    """
+
+    summary = "held back, so that LOX24 does not block this IP"
+
+
+@public
 class ServerError(APIStatusError):
     """5xx: the server or a gateway before it failed."""
 

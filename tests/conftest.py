@@ -21,6 +21,11 @@ QUICK = RetryPolicy(initial_delay=0.01, max_delay=0.05)
 """A policy whose pauses no test has to wait for."""
 
 
+async def prove(client: Lox24Client, fake: FakeLox24) -> None:
+    """Let one good answer prove the client's token: now it needs no place in the budget."""
+    await client.get_bulk_status(fake.add_bulk().uuid)
+
+
 class _ClientResponse(aiohttp.ClientResponse):
     """aioresponses 0.7.9 does not know the argument that aiohttp 3.14 wants."""
 

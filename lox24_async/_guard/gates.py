@@ -1,42 +1,48 @@
-"""The gates: what is known of a token at an origin, and of an origin, and who waits there.
+"""The gates of a process: what it knows of an origin and of a token there, and who waits.
 
-Values and deadlines, in seconds of one clock; nothing here waits or sends. The rules that
-change them stand in ``rules``.
+Values and deadlines, in seconds of one clock; nothing here waits or sends. What is shared
+with others stands in the store's ``record``; what concerns only this process stands here.
 """
 
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Final
+from math import inf
+from typing import TYPE_CHECKING
 
-from lox24_async.errors import APIStatusError, IPBlockedError, Lox24Error
+from lox24_async.errors import Lox24Error
 from lox24_async.retry import Backoff
 
-WINDOW: Final = 60.0
-"""Seconds over which LOX24 counts wrong requests."""
-MOST_WRONG: Final = 3
-"""Wrong requests within the window that LOX24 lets pass; one more blocks the IP."""
-BLOCK: Final = 600.0
-"""Seconds that a block lasts, as documented."""
-_SHORTEST_KNOCK: Final = 0.01  # even for a policy without delays
+from .record import Record, TokenFacts
+from .rules import PROOF_SHARED, REST_MOST, retry_after_of
+from .window import Window
+
+if TYPE_CHECKING:
+    from .stores import Store
 
 
 class Ticket:
     """One call's place before the guard."""
 
-    __slots__ = ("origin_epoch", "token_epoch", "tries", "wake")
+    __slots__ = ("claim", "left_at", "operation", "origin_epoch", "token_epoch", "tries", "wake")
 
     def __init__(self) -> None:
         self.wake: Callable[[], None] | None = None
         """Set while the call waits: tells it to ask again."""
+        self.operation = ""
+        """What its requests do."""
+        self.claim = ""
+        """The name of what it has claimed for the request that is under way."""
+        self.left_at = -inf
+        """When its last request was let out."""
         self.origin_epoch = -1
         self.token_epoch = -1
         self.tries = 0
-        """How many of its requests were answered, or lost: who has fewer goes first."""
+        """How many of its requests were answered, or lost."""
 
 
 class Line:
-    """Who waits: first those who had fewer tries, among these in order of arrival."""
+    """Who waits, by the number of tries, among these in order of arrival."""
 
     def __init__(self) -> None:
         self._tiers: dict[int, OrderedDict[Ticket, None]] = {}
@@ -49,8 +55,13 @@ class Line:
             yield from self._tiers[tries]
 
     def first(self) -> Ticket | None:
-        """Return whose turn is next."""
+        """Return whose turn it is to probe: who had fewest tries."""
         return next(iter(self._tiers[min(self._tiers)])) if self._tiers else None
+
+    def foremost(self) -> Iterator[Ticket]:
+        """Return who goes first when the gate opens by steps: who was refused most often."""
+        for tries in sorted(self._tiers, reverse=True):
+            yield from self._tiers[tries]
 
     def join(self, ticket: Ticket) -> None:
         """Stand in line, or stay where one stands."""
@@ -65,133 +76,115 @@ class Line:
                 del self._tiers[ticket.tries]
 
 
-class Gate:
-    """Open, or shut; then one probe at a time may pass, from ``probe_at`` on."""
+class Rest:
+    """The pause for a service that fails: 5xx, or no connection. One probe at a time ends it."""
 
-    def __init__(self, shut: bool) -> None:
-        self.shut = shut
-        self.probe_at = float("-inf")
+    def __init__(self) -> None:
+        self.shut = False
+        self.probe_at = -inf
         self.prober: Ticket | None = None
-        self.lease_ends = 0.0
-        self.epoch = 0  # tells an answer to a request of today from one of before the change
+        self.lease_ends = -inf
+        self.left_at = -inf
+        """When the request left whose failure has shut it."""
+        self.failures = 0
+        self.cause: Lox24Error | None = None
 
-    def open(self) -> None:
-        self.shut, self.prober = False, None
-        self.epoch += 1
+    def begin(self, error: Lox24Error, now: float, left_at: float, backoff: Backoff) -> None:
+        """Pause as the server said (a minute at most), else with backoff."""
+        pause = min(retry_after_of(error) or backoff.delay(self.failures), REST_MOST)
+        self.failures += 1
+        self.shut, self.cause, self.left_at = True, error, left_at
+        self.probe_at = now + pause
 
-    def shut_until(self, moment: float) -> None:
-        # A probe that is under way keeps its right: there is never more than one.
-        self.shut, self.probe_at = True, moment
-        self.epoch += 1
+    def prolong(self, error: Lox24Error, now: float) -> None:
+        """Another failure of the same wave: it may ask for a longer pause."""
+        if said := retry_after_of(error):
+            self.probe_at = max(self.probe_at, now + min(said, REST_MOST))
+
+    def end(self) -> None:
+        """The service answers again."""
+        self.shut, self.prober, self.failures, self.cause = False, None, 0, None
 
     def ask_at(self, now: float) -> float:
-        """When it is worth asking (again) for the probe's turn; ``now`` if at once."""
+        """Return when it is worth asking (again) for the probe's turn."""
         if self.prober is not None and now < self.lease_ends:
             return self.lease_ends
         return max(now, self.probe_at)
 
-    def lend(self, ticket: Ticket, lease_ends: float) -> None:
-        self.prober, self.lease_ends = ticket, lease_ends
 
-    def give_back(self, ticket: Ticket, now: float) -> bool:
-        if self.prober is not ticket:
-            return False
-        self.prober = None
-        self.probe_at = max(self.probe_at, now)
-        return True
+class TokenGate:
+    """One token at one origin, as this process sees it. Shut until a request proves it."""
 
-
-class TokenGate(Gate):
-    """What is known of one token at one origin. Shut until a request proves it."""
-
-    def __init__(self) -> None:
-        super().__init__(shut=True)
-        self.refused: int | None = None  # the status that refused it
-        self.forbidden = 0  # 403s since the last proof
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        self.proven = False
+        self.open = False
+        """Whether everybody may pass: proven, and no operation of it is closed."""
+        self.epoch = 0  # tells an answer of today from one of before the last change
         self.line = Line()
-        self.used_at = 0.0
+        self.used_at = -inf
+        self.look_at = -inf
+        """When the next look is due whether the event loop is on time."""
+        self.calm = 0
+        """How many of these looks in a row came on time."""
 
-    def refuse(self, status: int, now: float) -> None:
-        self.refused = status
-        self.shut_until(now + WINDOW)
+    def look(self, facts: TokenFacts | None, now: float) -> None:
+        """Take over what the shared record says."""
+        if facts is None:
+            self.open = self.proven
+            return
+        if facts.closed:
+            if self.proven:
+                self.proven, self.epoch = False, self.epoch + 1
+        elif not self.proven and now < facts.proven_at + PROOF_SHARED:
+            self.prove()
+        self.open = self.proven and not facts.operations
 
-    def refuses(self, now: float) -> bool:
-        """Whether nothing at all may go, not even a wait."""
-        return self.shut and self.refused is not None and now < self.probe_at
+    def prove(self) -> None:
+        """A request of ours, or of another who shares the record, was answered well."""
+        self.proven = self.open = True
+        self.epoch += 1
 
-    def is_needed(self, now: float) -> bool:
+    def is_needed(self, record: Record, now: float) -> bool:
         """Whether forgetting this could cost anybody anything."""
-        busy = bool(self.line) or self.prober is not None
-        return busy or self.refuses(now) or now < self.used_at + BLOCK
+        facts = record.tokens.get(self.digest)
+        refused = facts is not None and facts.closed and now < facts.probe_at
+        return bool(self.line) or refused or now < self.used_at + 600.0
 
 
-class OriginGate(Gate):
-    """What is known of one origin: is this IP blocked, is the service down?"""
+class OriginGate:
+    """One origin, as this process sees it: is this IP blocked, is the service down?"""
 
-    def __init__(self) -> None:
-        super().__init__(shut=False)
+    def __init__(self, store: "Store") -> None:
         self.lock = threading.RLock()
-        self.tokens: dict[bytes, TokenGate] = {}
+        self.store = store
+        self.record = Record()
+        self.seen = -1
+        """The store's word when the record was read."""
+        self.open = True
+        """Whether everybody may pass: no 429 stands, no pause, and no opening by steps."""
+        self.epoch = 0  # tells an answer of today's wave from one of before the last change
+        self.record_epoch = 0
+        self.rest = Rest()
+        self.window: Window | None = None
+        self.cause: Lox24Error | None = None
+        """The 429 that stands, if it was ours."""
+        self.down_since = inf
+        """When the first failure came of the trouble that stands."""
+        self.refunded_at = -inf
+        """When a place in the budget was last given back."""
+        self.good_left_at = -inf
+        """When the request left whose good answer came last."""
+        self.widths: dict[int, int] = {}
+        """How many requests each client that is in use sends at once."""
+        self.tokens: dict[str, TokenGate] = {}
         self.waiting: set[TokenGate] = set()  # whose lines are not empty
-        self.suspects: set[TokenGate] = set()  # whose probes may be under way
-        self.wrong: deque[float] = deque(maxlen=MOST_WRONG)  # when 401s and 403s came
-        self.cause: Lox24Error | None = None  # what shut the gate
-        self.failures = 0
-        self.first_429: float | None = None
-        self.knock = 0.0
-        self.blocked_until = 0.0
 
-    def careful_until(self, now: float) -> tuple[float, bool]:
-        """Until when one more request that may be wrong would be one too many.
+    @property
+    def shut(self) -> bool:
+        """Whether nothing goes out but a probe."""
+        return self.rest.shut or self.record.block is not None
 
-        Returns:
-            The moment (``now``: not at all), and whether wrong requests are the reason, and
-            not probes under way, whose answers may come at any time.
-        """
-        self.suspects = {t for t in self.suspects if t.prober is not None and now < t.lease_ends}
-        wrong = [moment + WINDOW for moment in self.wrong if now < moment + WINDOW]
-        ends = sorted([*wrong, *(token.lease_ends for token in self.suspects)])
-        if len(ends) < MOST_WRONG:
-            return now, False
-        return ends[len(ends) - MOST_WRONG], len(wrong) == MOST_WRONG
-
-    def recover(self) -> None:
-        """The service answers again."""
-        self.cause, self.failures, self.first_429 = None, 0, None
-        self.open()
-
-    def block(self, error: Lox24Error, now: float, backoff: Backoff) -> None:
-        """A 429, or no clear answer to a probe after one.
-
-        Pause as the server said, else knock at doubling intervals, and once exactly when a
-        documented block ends.
-        """
-        if self.first_429 is None:
-            self.first_429, self.knock = now, max(backoff.initial_delay, _SHORTEST_KNOCK)
-        else:
-            self.knock *= 2
-        end = self.first_429 + BLOCK
-        said = retry_after_of(error)
-        probe_at = now + (said or self.knock)
-        if not said and now < end < probe_at:
-            probe_at = end
-        self.blocked_until = probe_at if said else max(end, probe_at)
-        if isinstance(error, IPBlockedError) or self.cause is None:
-            self.cause = error
-        self.shut_until(probe_at)
-
-    def rest(self, error: Lox24Error, now: float, backoff: Backoff) -> None:
-        """The service fails: pause as it said, else with backoff."""
-        pause = retry_after_of(error) or backoff.delay(self.failures)
-        self.failures += 1
-        self.cause = error
-        self.shut_until(now + pause)
-
-    def prolong(self, moment: float) -> None:
-        """Another answer of the same wave asks for a longer pause."""
-        self.probe_at = max(self.probe_at, moment)
-        self.blocked_until = max(self.blocked_until, moment)
-
-
-def retry_after_of(error: Lox24Error) -> float | None:
-    return error.retry_after if isinstance(error, APIStatusError) else None
+    def update_open(self) -> None:
+        """Say again whether everybody may pass."""
+        self.open = not self.shut and self.window is None

@@ -1,6 +1,6 @@
 """What the guard tells a call that may not send: local errors, of the server's classes.
 
-Functions of the facts; the caller holds the origin's lock.
+Functions of the gates; the caller holds the origin's lock.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from lox24_async.errors import (
     APIStatusError,
     ConnectionFailedError,
+    HeldBackError,
     IPBlockedError,
     Lox24Error,
     RequestTimeoutError,
@@ -15,57 +16,77 @@ from lox24_async.errors import (
 )
 
 from .gates import OriginGate, TokenGate
+from .record import Block, TokenFacts
+from .rules import place_free_at
 
 
-def refusal(origin: OriginGate, token: TokenGate, now: float) -> Lox24Error:
+def refusal(origin: OriginGate, token: TokenGate, operation: str, now: float) -> Lox24Error:
     """Return the error for a call that cannot wait: nothing was sent."""
-    if token.refuses(now) and token.refused is not None:
-        return _refused(token.refused, token.probe_at - now)
-    if origin.shut and origin.cause is not None:
-        return _stand_in(origin, origin.cause, now)
-    careful_until, certain = origin.careful_until(now)
-    careful = careful_until - now if certain else 0.0
-    if token.shut and token.epoch > 0:  # judged before, and not confirmed yet
-        return _refused(token.refused or 401, max(token.probe_at - now, careful))
-    if careful > 0:
-        return IPBlockedError(
-            "held back: after three wrong requests within a minute, one more would block the IP",
-            status=429,
-            retry_after=careful,
-            blocked_until=_wall(careful),
+    record = origin.record
+    facts = record.tokens.get(token.digest) or TokenFacts()
+    if facts.refuses(now):
+        return _refused(401, facts.probe_at - now, "to this token")
+    mode = facts.operations.get(operation)
+    if mode is not None and now < mode.closed_until:
+        return _refused(403, mode.closed_until - now, "twice in a row to this operation")
+    if record.block is not None:
+        error = IPBlockedError(_block_words(record.block, now), status=429)
+        date(origin, error, now)
+        return error
+    free_at = held_back_until(origin, token, now)
+    if origin.rest.shut and origin.rest.cause is not None and free_at <= origin.rest.probe_at:
+        return _stand_in(origin.rest.cause, origin.rest.probe_at - now)
+    if facts.closed:  # judged before, and not confirmed yet
+        return _refused(401, max(facts.probe_at, free_at) - now, "to this token")
+    if free_at > now:
+        return HeldBackError(
+            "three requests within a minute were wrong, or nobody saw their answers",
+            retry_after=free_at - now,
+            blocked_until=_wall(free_at - now),
         )
     return RequestTimeoutError("not sent: the first request with this token is unanswered")
 
 
+def held_back_until(origin: OriginGate, token: TokenGate, now: float) -> float:
+    """Return when the budget lets the next request go out, if only time can free a place."""
+    free_at, certain = place_free_at(origin.record, now, late=False)
+    return free_at if certain and not token.proven else now
+
+
 def date(origin: OriginGate, error: IPBlockedError, now: float) -> None:
     """Write into a 429 when the next probe goes and when the block should end."""
-    if not isinstance(origin.cause, IPBlockedError):
+    block = origin.record.block
+    if block is None:
         return
     if not error.retry_after:
-        error.retry_after = max(0.0, origin.probe_at - now)
-    error.blocked_until = _wall(origin.blocked_until - now)
+        error.retry_after = max(0.0, block.probe_at - now)
+    error.blocked_until = _wall(block.until - now)
 
 
-def _stand_in(origin: OriginGate, cause: Lox24Error, now: float) -> Lox24Error:
+def _block_words(block: Block, now: float) -> str:
+    ago = max(0.0, now - block.first_429)
+    since = "just now" if ago < 1 else f"{ago:.0f} s ago"
+    return (
+        f"it answered 429 {since}; this should be over at the latest in {block.until - now:.0f} s"
+    )
+
+
+def _stand_in(cause: Lox24Error, seconds: float) -> Lox24Error:
     """Return a local error of the class of what shut the origin."""
-    if isinstance(cause, IPBlockedError):
-        error = IPBlockedError("it answered 429", status=429)
-        date(origin, error, now)
-        return error
     if isinstance(cause, APIStatusError):
         return type(cause)(
             f"it answered {cause.status} ({cause.message}); paused",
             status=cause.status,
-            retry_after=max(0.0, origin.probe_at - now),
+            retry_after=max(0.0, seconds),
         )
     if isinstance(cause, ConnectionFailedError):
         return ConnectionFailedError(cause.message)
     return type(cause)(f"{cause.message} (a probe; paused)")
 
 
-def _refused(status: int, seconds: float) -> Lox24Error:
+def _refused(status: int, seconds: float, what: str) -> Lox24Error:
     return error_class(status)(
-        f"it answered {status} to this token; nothing is sent until a new probe",
+        f"it answered {status} {what}; nothing is sent until a new probe",
         status=status,
         retry_after=max(0.0, seconds),
     )

@@ -1,17 +1,16 @@
-"""The guard: what this process knows of a token and of the service, and who may send.
+"""The rules, and all their numbers: who may send, and what an answer changes. Pure.
 
 LOX24 blocks an IP for ten minutes after more than three requests with wrong credentials
-within one minute (https://doc.lox24.eu/api/), for everybody behind that IP. So what one call
-learns, all calls of the process heed: facts about the token are kept by origin and token,
-facts about the IP or the service by origin.
+within one minute (https://doc.lox24.eu/api/), for everybody behind that IP. So each request
+whose token is not proven takes one of three places before it is sent, and gives it back when
+the answer proves the token. What is wrong, and what nobody saw the answer of, keeps its place
+for a minute: LOX24 may have counted it.
 
-Nothing here waits or sends. A call asks (:meth:`Guard.enter`) and is let out or told when to
-ask again; afterwards it reports (:meth:`Guard.settle`) or gives up (:meth:`Guard.leave`).
-Every state is a value or a deadline in seconds of the given clock, a probe's right too: a
-task that dies in any place can hold up nobody for longer than its lease.
+The same functions serve the memory of a process, the file of a host and the store of a fleet.
 """
 
-from collections.abc import Iterable
+from enum import Enum, auto
+from math import inf
 from typing import Final, NamedTuple
 
 from lox24_async.errors import (
@@ -23,14 +22,41 @@ from lox24_async.errors import (
     ResponseDecodeError,
     TransportError,
 )
-from lox24_async.retry import Backoff, Pause
 
-from .gates import OriginGate, Ticket, TokenGate, retry_after_of
-from .refusals import date, refusal
+from .record import Block, OperationFacts, Place, PlaceState, Record, TokenFacts
 
-_CONFIRM_AFTER: Final = 1.0  # a 401 on a token that worked is asked again after this
-_TLS_REST: Final = 1.0  # after a failed handshake all who wait fail; then one may try again
-_COURTESY: Final = 1.0  # the first in line has this long to take its turn
+PLACES: Final = 3
+"""Wrong requests within a minute that LOX24 lets pass; one more blocks the IP."""
+WINDOW: Final = 60.0
+"""Seconds over which LOX24 counts them."""
+BLOCK: Final = 600.0
+"""Seconds that a block lasts, as documented; no pause for a 429 is longer."""
+REST_MOST: Final = 60.0
+"""Seconds that a 5xx may hold up all calls, whatever its ``Retry-After`` says."""
+CONFIRM_AFTER: Final = 1.0
+"""Seconds after which a 401 on a token that worked is asked again."""
+NEXT_PROBE_AFTER: Final = (0.0, 2.0, 6.0)
+"""Seconds from the first probe of a token to the second and third, while nothing is answered."""
+PROOF_SHARED: Final = 60.0
+"""Seconds for which another process's proof of a token is believed."""
+COURTESY: Final = 1.0
+"""Seconds by which those who go first may be late before others take their turn."""
+ARRIVAL: Final = 5.0
+"""Seconds within which a request arrives whose process died right after it was let out."""
+SHORTEST_KNOCK: Final = 0.01
+"""Seconds between two probes, even for a policy without delays."""
+FORBIDDEN_MOST: Final = 1
+"""403s in a row that an operation of a token survives."""
+
+
+class Verdict(Enum):
+    """What the end of a request says about its token."""
+
+    PROVEN = auto()
+    WRONG = auto()
+    FORBIDDEN = auto()
+    UNSEEN = auto()
+    NOTHING = auto()
 
 
 class Hold(NamedTuple):
@@ -42,252 +68,293 @@ class Hold(NamedTuple):
     """Whether the wait counts as a retry's wait, or is only the queue for the first proof."""
 
 
-class Guard:
-    """One client's view of the shared facts.
+class Finding(NamedTuple):
+    """When a request may go by the record, and what it has to claim for that."""
 
-    Args:
-        origin: The gate of the client's origin.
-        token: The gate of the client's token at that origin.
-        lease: Seconds after which a probe that did not report is given up.
-        backoff: The delays between probes.
-    """
-
-    def __init__(
-        self, origin: OriginGate, token: TokenGate, *, lease: float, backoff: Backoff
-    ) -> None:
-        self._origin = origin
-        self._token = token
-        self._lease = lease
-        self._backoff = backoff
-        self._tls_error: ConnectionFailedError | None = None
-        self._tls_until = float("-inf")
-
-    # --- asking
-
-    @property
-    def is_open(self) -> bool:
-        """Whether everybody may send."""
-        return not self._origin.shut and not self._token.shut and self._tls_error is None
-
-    def enter(self, ticket: Ticket, now: float, *, take: bool = True) -> Hold | None:
-        """Ask to send.
-
-        Args:
-            ticket: Who asks.
-            now: Seconds of the clock.
-            take: ``False`` only looks: no probe's right is taken.
-
-        Returns:
-            ``None``: send now, then report. Else when to ask again; see also :meth:`refusal`.
-        """
-        origin, token = self._origin, self._token
-        if self.is_open:
-            ticket.origin_epoch, ticket.token_epoch = origin.epoch, token.epoch
-            if token.line:
-                with origin.lock:
-                    self._quit_line(ticket)
-            return None
-        with origin.lock:
-            hold = self._hold(ticket, now)
-            if hold is not None:
-                token.line.join(ticket)
-                origin.waiting.add(token)
-            elif take:
-                self._quit_line(ticket)
-                token.used_at = now
-                for gate in (origin, token):
-                    if gate.shut:
-                        gate.lend(ticket, now + self._lease)
-                if token.shut:
-                    origin.suspects.add(token)
-                ticket.origin_epoch, ticket.token_epoch = origin.epoch, token.epoch
-        return hold
-
-    def _hold(self, ticket: Ticket, now: float) -> Hold | None:
-        origin, token = self._origin, self._token
-        if now < self._tls_until:
-            return Hold(self._tls_until, float("inf"), counts=True)
-        if token.refuses(now):
-            return Hold(token.probe_at, float("inf"), counts=True)
-        gates = [gate for gate in (origin, token) if gate.shut]
-        if not gates:
-            return None
-        ready_at = max(gate.probe_at for gate in gates)
-        ask_at = max(gate.ask_at(now) for gate in gates)
-        counts = origin.shut or token.epoch > 0
-        if token.shut:
-            careful_until, certain = origin.careful_until(now)
-            ask_at = max(ask_at, careful_until)
-            if certain:
-                ready_at, counts = max(ready_at, careful_until), True
-        first = token.line.first() or ticket
-        if ask_at <= now and (first is ticket or now >= ready_at + _COURTESY):
-            return None
-        if first is not ticket:
-            ask_at = max(ask_at, ready_at + _COURTESY)
-        return Hold(ask_at, ready_at, counts)
-
-    def refusal(self, now: float) -> Lox24Error:
-        """Return the error for a call that cannot wait: nothing was sent."""
-        with self._origin.lock:
-            if now < self._tls_until and self._tls_error is not None:
-                return ConnectionFailedError(self._tls_error.message, tls=True)
-            return refusal(self._origin, self._token, now)
-
-    def pause(self, now: float) -> Pause | None:
-        """Return what holds all calls up now, if anything does."""
-        with self._origin.lock:
-            held = [gate for gate in (self._origin, self._token) if gate.shut and gate.epoch > 0]
-            if not held:
-                return None  # a token's first proof is no pause
-            seconds = max(gate.probe_at for gate in held) - now
-            return Pause(max(0.0, seconds), self.refusal(now))
-
-    def date(self, error: IPBlockedError, now: float) -> None:
-        """Write into a 429 when the next probe goes and when the block should end."""
-        with self._origin.lock:
-            date(self._origin, error, now)
-
-    # --- reporting
-
-    def settle(self, ticket: Ticket, error: Lox24Error | None, now: float) -> float | None:
-        """Report what became of a request that was let out.
-
-        Returns:
-            Seconds of the shared pause that stands now; ``None`` if there is none, and the
-            call has to back off by itself.
-        """
-        origin, token = self._origin, self._token
-        if error is None and self.is_open:
-            token.forbidden = 0
-            return None
-        if isinstance(error, ClientClosedError):
-            self.leave(ticket, now)  # our own matter: nothing was learnt
-            return None
-        with origin.lock:
-            self._quit_line(ticket)
-            ticket.tries += 1
-            before, was_shut = self._state(), origin.shut
-            probed_origin = origin.give_back(ticket, now)
-            probed_token = token.give_back(ticket, now)
-            self._learn_of_token(ticket, error, now, probed_token)
-            self._learn_of_origin(ticket, error, now, probed_origin, probed_token)
-            pause = origin.probe_at - now
-            after = self._state()
-            # Another short pause is no news but for who is next: thousands may be waiting.
-            again = was_shut and origin.shut and pause <= _COURTESY and before[2:] == after[2:]
-            if before != after and not again:
-                _wake(waiter for gate in origin.waiting for waiter in gate.line)
-            elif probed_origin or probed_token:
-                self._wake_first()
-            return max(0.0, pause) if origin.shut else None
-
-    def _state(self) -> tuple[float, ...]:
-        origin, token = self._origin, self._token
-        return origin.epoch, origin.probe_at, token.epoch, self._tls_until
-
-    def leave(self, ticket: Ticket, now: float) -> None:
-        """Give up: the turn passes on."""
-        origin, token = self._origin, self._token
-        if not origin.shut and not token.shut and not token.line:
-            return
-        with origin.lock:
-            first = token.line.first() is ticket
-            self._quit_line(ticket)
-            probed_origin = origin.give_back(ticket, now)
-            probed_token = token.give_back(ticket, now)
-            if first or probed_origin or probed_token:
-                self._wake_first()
-
-    def _quit_line(self, ticket: Ticket) -> None:
-        self._token.line.quit(ticket)
-        if not self._token.line:
-            self._origin.waiting.discard(self._token)
-
-    def _wake_first(self) -> None:
-        _wake(ticket for gate in self._origin.waiting if (ticket := gate.line.first()))
-
-    def _learn_of_token(
-        self, ticket: Ticket, error: Lox24Error | None, now: float, probed: bool
-    ) -> None:
-        origin, token = self._origin, self._token
-        fresh = probed or (not token.shut and ticket.token_epoch == token.epoch)
-        status = error.status if isinstance(error, APIStatusError) else None
-        if _proves_token(error):
-            token.forbidden = 0
-            if token.shut and probed:
-                token.refused = None
-                token.open()
-        elif status == 401:
-            origin.wrong.append(now)
-            if not token.shut and fresh:
-                token.refused = None
-                token.shut_until(now + _CONFIRM_AFTER)
-            elif token.shut and fresh:
-                token.refuse(401, now)
-        elif status == 403:
-            origin.wrong.append(now)
-            token.forbidden += 1
-            if token.forbidden > 1 and not token.refuses(now):
-                token.refuse(403, now)
-
-    def _learn_of_origin(
-        self,
-        ticket: Ticket,
-        error: Lox24Error | None,
-        now: float,
-        probed: bool,
-        probed_token: bool,
-    ) -> None:
-        origin = self._origin
-        if isinstance(error, ConnectionFailedError) and error.tls:
-            # The certificate store is the client's own matter: only its calls are told.
-            self._tls_error, self._tls_until = error, now + _TLS_REST
-        elif error is None or not _is_trouble(error):
-            self._tls_error = None
-            if probed:
-                origin.recover()
-        elif _is_silence(error) and not (probed or probed_token):
-            pass  # one lost connection says nothing about the service
-        elif not probed and (origin.shut or ticket.origin_epoch != origin.epoch):
-            # Of a wave that was judged already (or a probe that was given up): only what is
-            # graver adds to it.
-            said = retry_after_of(error)
-            if origin.shut and isinstance(error, IPBlockedError) and origin.first_429 is None:
-                origin.block(error, now, self._backoff)
-            elif origin.shut and said:
-                origin.prolong(now + said)
-        elif isinstance(error, IPBlockedError) or origin.first_429 is not None:
-            origin.block(error, now, self._backoff)
-        else:
-            origin.rest(error, now, self._backoff)
+    ask_at: float
+    """Now, or when it is worth asking again."""
+    ready_at: float
+    """Before that nothing can be sent; ``inf``: nothing will be."""
+    counts: bool
+    """As of :class:`Hold`."""
+    place: bool
+    """Whether it takes a place in the budget."""
+    probe: bool
+    """Whether it takes the right to probe a block."""
+    late_since: float = -inf
+    """Since when the token's probe that is under way is late, if that is why this one may go."""
 
 
-def _is_trouble(error: Lox24Error) -> bool:
-    """Whether the error speaks of the service or the way to it, rather than of the request."""
+# --- what an end says
+
+
+def verdict_of(error: Lox24Error | None) -> Verdict:
+    """Return what the end of a request says about its token."""
+    if error is None or isinstance(error, ResponseDecodeError):
+        return Verdict.PROVEN
+    if isinstance(error, APIStatusError):
+        if error.status == 401:
+            return Verdict.WRONG
+        if error.status == 403:
+            return Verdict.FORBIDDEN
+        if error.status in (408, 502, 504):  # of a gateway: what is behind it may have counted
+            return Verdict.UNSEEN
+        proves = 400 <= error.status < 500 and error.status != 429
+        return Verdict.PROVEN if proves else Verdict.NOTHING
+    if isinstance(error, TransportError) and not isinstance(error, ConnectionFailedError):
+        return Verdict.UNSEEN
+    return Verdict.NOTHING  # it never left
+
+
+def is_trouble(error: Lox24Error | None) -> bool:
+    """Whether an error speaks of the service or the way to it, rather than of the request."""
     if isinstance(error, APIStatusError):
         return error.status in (408, 429) or error.status >= 500
     return isinstance(error, TransportError)
 
 
-def _is_silence(error: Lox24Error) -> bool:
+def is_silence(error: Lox24Error) -> bool:
     """Whether a request got no answer, though there was a connection."""
     if isinstance(error, APIStatusError):
         return error.status == 408
     return not isinstance(error, ConnectionFailedError)
 
 
-def _proves_token(error: Lox24Error | None) -> bool:
-    """Whether the server answered with knowledge of the token."""
-    if error is None or isinstance(error, ResponseDecodeError):
-        return True
-    if isinstance(error, APIStatusError):
-        return 400 <= error.status < 500 and error.status not in (401, 403, 408, 429)
-    return False
+def is_answer(error: Lox24Error | None) -> bool:
+    """Whether the service did its work, whatever it said."""
+    return not is_trouble(error) and not isinstance(error, ClientClosedError)
 
 
-def _wake(tickets: Iterable[Ticket]) -> None:
-    for ticket in list(tickets):
-        wake = ticket.wake  # once: another thread may take it away meanwhile
-        if wake is not None:
-            wake()
+# --- asking
+
+
+def examine(record: Record, token: str, operation: str, now: float, *, proven: bool) -> Finding:
+    """Say when a request may go out, and what it has to claim for that.
+
+    Args:
+        record: What is known.
+        token: The digest of its token.
+        operation: What it does; 403s are counted for each.
+        now: Seconds of the record's clock.
+        proven: Whether the process knows that the token works.
+    """
+    facts = record.tokens.get(token) or TokenFacts()
+    mode = facts.operations.get(operation)
+    if facts.refuses(now):
+        return Finding(facts.probe_at, inf, counts=True, place=True, probe=False)
+    closed = mode is not None and mode.closed
+    if mode is not None and closed and now < mode.closed_until:
+        return Finding(mode.closed_until, inf, counts=True, place=True, probe=False)
+    place, probe = not proven or closed, record.block is not None
+    ask_at, ready_at, counts, late_since = now, -inf, False, -inf
+    if record.block is not None:
+        ask_at, ready_at, counts = record.block.ask_at(now), record.block.probe_at, True
+    if place:
+        judged = closed or facts.closed
+        counts |= judged
+        ready_at = max(ready_at, facts.probe_at)
+        free_at, certain = place_free_at(record, now, late=facts.refused)
+        if certain:
+            ready_at, counts = max(ready_at, free_at), True
+        late_since = _late_since(record, token, operation if proven else None, now, alone=judged)
+        ask_at = max(ask_at, ready_at, free_at, late_since)
+    return Finding(ask_at, ready_at, counts, place, probe, late_since)
+
+
+def place_free_at(record: Record, now: float, *, late: bool) -> tuple[float, bool]:
+    """Return when a place in the budget is free, and whether that is certain.
+
+    It is not where a request is under way, whose answer may give its place back at any time.
+
+    Args:
+        record: What is known.
+        now: Seconds of the record's clock.
+        late: Whether others, whose tokens were never refused, go first.
+    """
+    grace = COURTESY if late else 0.0
+    ends = sorted(
+        end
+        for place in record.places
+        if now < (end := place.until + (0.0 if place.state is PlaceState.OUT else grace))
+    )
+    if len(ends) < PLACES:
+        return now, False
+    kept = sum(place.state is not PlaceState.OUT and now < place.until for place in record.places)
+    return ends[len(ends) - PLACES], kept >= PLACES
+
+
+def _late_since(
+    record: Record, token: str, operation: str | None, now: float, *, alone: bool
+) -> float:
+    """Return when a token's probe (or one of an operation of it) is so late that one more may go.
+
+    ``-inf``: none is under way.
+    """
+    out = [
+        place
+        for place in record.places
+        if place.token == token
+        and place.state is PlaceState.OUT
+        and now < place.until
+        and operation in (None, place.operation)
+    ]
+    if not out:
+        return -inf
+    if alone or len(out) >= PLACES:
+        return min(place.until for place in out)
+    return min(place.taken for place in out) + NEXT_PROBE_AFTER[len(out)]
+
+
+def claim(
+    record: Record, token: str, operation: str, now: float, *, proven: bool, name: str, lease: float
+) -> Finding:
+    """Take what a request needs, if it may go out now (``ask_at``).
+
+    Args:
+        record: What is known; changed.
+        token: The digest of its token.
+        operation: What it does.
+        now: Seconds of the record's clock.
+        proven: Whether the process knows that the token works.
+        name: The claim's, unique among all who share the record.
+        lease: Seconds after which nobody waits for its answer any more.
+    """
+    found = examine(record, token, operation, now, proven=proven)
+    if found.ask_at <= now:
+        if found.place:
+            until = now + max(lease, ARRIVAL + WINDOW)
+            record.places.append(Place(name, token, operation, now, until))
+        if found.probe and record.block is not None:
+            record.block.prober, record.block.lease_ends = name, now + lease
+    return found
+
+
+# --- settling
+
+
+def settle(
+    record: Record,
+    token: str,
+    operation: str,
+    verdict: Verdict,
+    now: float,
+    *,
+    name: str,
+    fresh: bool,
+) -> None:
+    """Learn what the end of a request says about its token.
+
+    Args:
+        record: What is known; changed.
+        token: The digest of its token.
+        operation: What it did.
+        verdict: What its end says.
+        now: Seconds of the record's clock.
+        name: Its claim's; empty: it needed no place.
+        fresh: Whether it left with a token that was proven and still counts as that.
+    """
+    place = _release(record, name)
+    if verdict is Verdict.PROVEN:
+        _prove(record, token, operation, now, probe=place is not None)
+    elif verdict in (Verdict.WRONG, Verdict.FORBIDDEN):
+        wrong = place or Place("", token, operation, now, now)
+        _keep(record, wrong, now + WINDOW, PlaceState.WRONG)
+        facts = record.facts(token)
+        if verdict is Verdict.FORBIDDEN:
+            _forbid(facts, operation, now)
+        elif place is not None and facts.proven_at < place.taken:
+            facts.close(now, WINDOW, refused=True)
+        elif place is not None or fresh:  # it has worked: ask once more
+            facts.close(now, CONFIRM_AFTER, refused=False)
+    elif verdict is Verdict.UNSEEN and place is not None:
+        _keep(record, place, now + WINDOW, PlaceState.UNSEEN)
+    record.places = [p for p in record.places if now < p.until + COURTESY]
+
+
+def _release(record: Record, name: str) -> Place | None:
+    for place in record.places if name else ():
+        if place.claim == name:
+            record.places.remove(place)
+            return place
+    return None
+
+
+def _keep(record: Record, place: Place, until: float, state: PlaceState) -> None:
+    place.claim, place.until, place.state = "", until, state
+    record.places.append(place)
+    # More of them than there are places change nothing.
+    over = [p for p in record.places if p.state is not PlaceState.OUT][:-PLACES]
+    record.places = [p for p in record.places if p not in over]
+
+
+def _prove(record: Record, token: str, operation: str, now: float, *, probe: bool) -> None:
+    facts = record.tokens.get(token) or TokenFacts()
+    mode = facts.operations.get(operation)
+    if mode is not None and (probe or not mode.closed):
+        del facts.operations[operation]
+    if probe:
+        record.places = [
+            p for p in record.places if p.token != token or p.state is not PlaceState.UNSEEN
+        ]
+        record.facts(token).prove(now)
+
+
+def _forbid(facts: TokenFacts, operation: str, now: float) -> None:
+    mode = facts.operations.setdefault(operation, OperationFacts())
+    mode.forbidden += 1
+    if mode.forbidden > FORBIDDEN_MOST and now >= mode.closed_until:
+        mode.closed_until = now + WINDOW
+
+
+# --- a 429
+
+
+def block(
+    record: Record,
+    error: Lox24Error,
+    now: float,
+    *,
+    left_at: float,
+    initial_delay: float,
+) -> None:
+    """A 429, or no clear answer to a probe after one.
+
+    Pause as the server said, but no longer than a block lasts; else probe at doubling
+    intervals, and once exactly when a documented block ends.
+    """
+    known = record.block
+    first = now if known is None else known.first_429
+    knock = max(initial_delay, SHORTEST_KNOCK) if known is None else known.knock * 2
+    said = min(retry_after_of(error) or 0.0, BLOCK)
+    end = first + BLOCK
+    probe_at = now + (said or knock)
+    if not said and now < end < probe_at:
+        probe_at = end
+    until = probe_at if said else max(end, probe_at)
+    record.block = Block(first, left_at, knock, probe_at, until)
+    record.epoch += 1
+
+
+def prolong_block(record: Record, error: Lox24Error, now: float) -> None:
+    """Another 429 of the same wave: it may ask for a longer pause."""
+    said = retry_after_of(error)
+    if record.block is not None and said:
+        moment = now + min(said, BLOCK)
+        record.block.probe_at = max(record.block.probe_at, moment)
+        record.block.until = max(record.block.until, moment)
+
+
+def unblock(record: Record) -> None:
+    """The service answers again."""
+    record.block = None
+    record.epoch += 1
+
+
+def retry_after_of(error: Lox24Error) -> float | None:
+    """Return the seconds that an answer asks to wait."""
+    return error.retry_after if isinstance(error, APIStatusError) else None
+
+
+def is_block(error: Lox24Error | None) -> bool:
+    """Whether an answer is a 429."""
+    return isinstance(error, IPBlockedError)

@@ -8,6 +8,7 @@ from lox24_async._wire.requests import cancel_request, status_request
 from lox24_async.errors import (
     BadRequestError,
     ConflictError,
+    HeldBackError,
     Lox24Error,
     NotCancelableError,
     UnprocessableError,
@@ -17,6 +18,7 @@ from lox24_async.models import BulkT
 from .polling import is_final, poll
 
 _REFUSALS: Final = (BadRequestError, ConflictError, UnprocessableError)
+_NOT_LOOKED: Final = "held back, so that LOX24 does not block this IP"
 
 
 async def cancel(engine: Engine, call: Call, form: type[BulkT]) -> BulkT:
@@ -59,9 +61,14 @@ async def cancel_and_wait(engine: Engine, call: Call, form: type[BulkT]) -> Bulk
 async def _look(engine: Engine, error: Lox24Error, call: Call, form: type[BulkT]) -> BulkT | None:
     """Return the bulk, if it is decided now what a failed cancel led to."""
     look = Call(call.bulk_id, call.deadline, waited=call.waited)
+    look.is_look = True
     most = None if error.outcome_unknown else 1  # only a doubt is worth repeats
     try:
         seen = await engine.perform(status_request(call.bulk_id, form), look, most)
+    except HeldBackError:
+        if error.outcome_unknown:
+            error.doubt = f"{error.doubt}; a look at its status was {_NOT_LOOKED}"
+        return None
     except Lox24Error:
         return None
     return seen if seen.is_final else None

@@ -9,7 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from lox24_async._guard.rules import Guard, Hold
+from lox24_async._guard.guard import Guard
+from lox24_async._guard.rules import Hold
 from lox24_async._wire.requests import Request
 from lox24_async.errors import (
     APIStatusError,
@@ -79,7 +80,7 @@ class Attempts:
             Lox24Error: the last attempt's error, or the guard's if nothing more may be sent.
         """
         most = max_attempts or self._policy.max_attempts
-        used = 0
+        call.operation, used = request.method, 0
         try:
             while True:
                 if not self._admit_at_once(call):
@@ -109,7 +110,7 @@ class Attempts:
                     raise self._final(call, call.last)
                 await self._back_off(call, call.last, pause, used, most)
         except BaseException as error:
-            self._guard.leave(call, self._clock())
+            self._guard.leave(call, self._clock(), sent=call.in_flight)
             if isinstance(error, ClientClosedError):
                 call.stamp(error)
             raise
@@ -120,7 +121,7 @@ class Attempts:
         """Whether there is a slot and the guard's leave without any waiting."""
         if call.deadline is not None or not self._guard.is_open or not self._slots.take():
             return False
-        if self._guard.enter(call, self._clock()) is None:
+        if self._guard.enter(call, self._now()) is None:
             return True
         self._slots.release()  # another thread has shut the gate in this moment
         return False
@@ -174,9 +175,13 @@ class Attempts:
     def _until(self, hold: Hold, call: Call, now: float) -> float:
         """Return when to ask again; raise if the call cannot wait so long."""
         limit = call.limit(now, self._policy.max_wait if hold.counts else None)
-        if hold.ready_at > limit or now >= limit:
+        if hold.ready_at > limit or now >= limit or self._gives_up_looking(call, now):
             raise self._refusal(call, self._clock())
         return min(hold.ask_at, limit)
+
+    def _gives_up_looking(self, call: Call, now: float) -> bool:
+        # A place is free in a minute; until then the caller would not know even what we know.
+        return call.is_look and self._guard.held_back_until(now) > now
 
     def _is_late(self, call: Call) -> bool:
         return call.deadline is not None and self._now() >= call.deadline
@@ -201,7 +206,7 @@ class Attempts:
 
     def _refusal(self, call: Call, now: float) -> Lox24Error:
         """Return the error for a call that may not send any more: its own, if it fits."""
-        local, last = self._guard.refusal(now), call.last
+        local, last = self._guard.refusal(now, call.operation), call.last
         if last is None or type(last) is not type(local):
             return call.stamp(local)
         if isinstance(last, APIStatusError) and isinstance(local, APIStatusError):
@@ -213,7 +218,11 @@ class Attempts:
     ) -> None:
         """Wait before the next attempt, unless all calls pause together at the guard."""
         now = self._clock()
-        delay = pause if pause is not None else self._delay(error, used)
+        said = error.retry_after if isinstance(error, APIStatusError) else None
+        if pause is None or (said is not None and said > pause):
+            pause, delay = None, self._delay(error, used)
+        else:
+            delay = pause
         if now + delay > call.limit(now, self._policy.max_wait):
             raise self._refusal(call, now) if pause is not None else self._final(call, error)
         log.warning(

@@ -23,6 +23,7 @@ class Call(Ticket):
         "doubt",
         "fate_unknown",
         "in_flight",
+        "is_look",
         "last",
         "name",
         "repeatable",
@@ -47,6 +48,8 @@ class Call(Ticket):
         self.name = name
         self.doubt = doubt
         self.repeatable = repeatable
+        self.is_look = False
+        """Whether it only finds out what another call led to: then it waits for no place."""
         self.sent = 0
         """Requests that went out on the wire and came to an end."""
         self.in_flight = False

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import random
-import time
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
 from lox24_async._config import Secret, origin_of
-from lox24_async._guard.rules import Guard
-from lox24_async._guard.stores import PROCESS_CLOCK, facts_for
+from lox24_async._guard.guard import Guard
+from lox24_async._guard.places import gates_of
 from lox24_async._wire.requests import Request
+from lox24_async.guards import Guards
 from lox24_async.retry import Backoff, Pause, RetryPolicy
 
 from .attempts import Attempts
@@ -34,6 +34,7 @@ class Engine:
         token: Checked.
         session: Sends the requests.
         retry: How often and how patiently.
+        guard: Who shares what is learnt.
         max_concurrency: Requests in flight at once.
         attempt_timeout: Seconds for one attempt.
     """
@@ -45,13 +46,16 @@ class Engine:
         session: SessionManager,
         retry: RetryPolicy,
         *,
+        guard: Guards,
         max_concurrency: int,
         attempt_timeout: float,
     ) -> None:
+        self._sharing = guard
         self._origin = origin_of(base_url)
         self._token = token
         self._session = session
         self._retry = retry
+        self._width = max_concurrency
         self._attempt_timeout = attempt_timeout
         self._waits = Waits()
         self._slots = Slots(max_concurrency, self._waits)
@@ -152,13 +156,10 @@ class Engine:
         return loop
 
     def _make_attempts(self, loop: asyncio.AbstractEventLoop) -> Attempts:
-        now = loop.time()
-        # A loop with a clock of its own (a test's, say) cannot share moments with others.
-        clock = PROCESS_CLOCK if abs(now - time.monotonic()) < 1 else loop
-        origin, token = facts_for(self._origin, self._token.reveal(), now, clock)
+        origin, token = gates_of(self._sharing, self._origin, self._token.reveal(), loop)
         backoff = Backoff(self._retry, random.random)
         lease = self._attempt_timeout + _LEASE_MARGIN
-        self._guard = Guard(origin, token, lease=lease, backoff=backoff)
+        self._guard = Guard(origin, token, lease=lease, backoff=backoff, width=self._width)
         return Attempts(
             self._session,
             self._guard,

@@ -25,7 +25,8 @@ from lox24_async import (
     TransportError,
 )
 from lox24_async._guard.gates import OriginGate, Ticket, TokenGate
-from lox24_async._guard.rules import Guard, Hold
+from lox24_async._guard.guard import Guard
+from lox24_async._guard.rules import Hold
 from lox24_async.errors import error_class
 from lox24_async.retry import Backoff, is_retried
 

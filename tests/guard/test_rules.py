@@ -12,6 +12,7 @@ from lox24_async import (
     AuthenticationError,
     ClientClosedError,
     ConnectionFailedError,
+    HeldBackError,
     IPBlockedError,
     Lox24Error,
     RequestTimeoutError,
@@ -21,8 +22,9 @@ from lox24_async import (
     TransportError,
 )
 from lox24_async._guard.gates import Line, OriginGate, Ticket, TokenGate
-from lox24_async._guard.rules import Guard, Hold
-from lox24_async._guard.stores import facts_for, forget
+from lox24_async._guard.guard import Guard
+from lox24_async._guard.rules import Hold
+from lox24_async._guard.stores import MemoryStore, forget, gates_for
 from lox24_async.errors import error_class
 from lox24_async.retry import Backoff
 
@@ -67,18 +69,20 @@ class World:
     """The guards of one origin, made as clients make them."""
 
     def __init__(self, jitter: float = 1.0) -> None:
-        self.origin = OriginGate()
+        self.origin = OriginGate(MemoryStore())
         self.jitter = jitter
 
     def guard(
         self, token: str = "1:a", initial_delay: float = 0.5, max_delay: float = 8.0
     ) -> Guard:
         """Return the guard of another client with this token."""
-        gate = self.origin.tokens.setdefault(token.encode(), TokenGate())
+        name = self.origin.store.digest(token)
+        gate = self.origin.tokens.setdefault(name, TokenGate(name))
         backoff = Backoff(
             RetryPolicy(initial_delay=initial_delay, max_delay=max_delay), lambda: self.jitter
         )
-        return Guard(self.origin, gate, lease=LEASE, backoff=backoff)
+        # One request at once: the gate opens for all with the first good answer.
+        return Guard(self.origin, gate, lease=LEASE, backoff=backoff, width=1)
 
     def proven(self, token: str = "1:a", now: float = T0) -> Guard:
         """Return a guard whose token has just worked."""
@@ -132,12 +136,12 @@ def world() -> World:
 
 
 def test_unproven_token_lets_one_out_and_holds_the_rest(world: World) -> None:
-    """The first call is the probe; the others wait for its answer, and no clock bounds that."""
+    """The first call is the probe; the others wait for its answer, by no clock of theirs."""
     guard = world.guard()
     enter(guard, T0)
     for _ in range(3):
         hold = held(guard, T0)
-        assert (T0 + LEASE, False) == (hold.ask_at, hold.counts)
+        assert (T0 + 2, False) == (hold.ask_at, hold.counts)
         assert hold.ready_at <= T0
 
 
@@ -318,7 +322,7 @@ def test_no_fourth_wrong_request_over_several_tokens(world: World) -> None:
     hold = held(fourth, T0 + 3)
     assert (T0 + 60, T0 + 60, True) == (hold.ask_at, hold.ready_at, hold.counts)
     error = fourth.refusal(T0 + 3)
-    assert type(error) is IPBlockedError
+    assert type(error) is HeldBackError
     assert (0, 57.0) == (error.attempts, error.retry_after)
     enter(fourth, T0 + 60)
 
@@ -525,13 +529,17 @@ def test_refusal_in_a_block_with_retry_after(world: World) -> None:
     assert abs(left - timedelta(seconds=100)) < timedelta(seconds=5)
 
 
-def test_endless_retry_after_is_a_date(world: World) -> None:
-    """A server that says "never" gives the last date there is, not an overflow."""
+@pytest.mark.parametrize("seconds", [601.0, 1_795_647_840.0, 1e12])
+def test_case_42_no_retry_after_holds_longer_than_a_block(world: World, seconds: float) -> None:
+    """A server that says "never" is asked again after ten minutes, by the others."""
     guard = world.proven()
-    report(guard, answer(429, 1e12), T0)
+    assert report(guard, answer(429, seconds), T0) == 600
     error = guard.refusal(T0)
     assert isinstance(error, IPBlockedError)
-    assert error.blocked_until == datetime.max.replace(tzinfo=UTC)
+    assert error.blocked_until is not None
+    assert error.blocked_until - datetime.now(UTC) < timedelta(seconds=601)
+    held(guard, T0 + 599)
+    enter(guard, T0 + 600)
 
 
 def test_turn_to_probe_passes_in_order(world: World) -> None:
@@ -540,7 +548,8 @@ def test_turn_to_probe_passes_in_order(world: World) -> None:
     report(guard, answer(429), T0)
     callers, now, probed = wait_in_line(guard, T0, 3), T0, list[int]()
     while len(probed) < 6:
-        now = guard._origin.probe_at
+        assert world.origin.record.block is not None
+        now = world.origin.record.block.probe_at
         able = [n for n, c in enumerate(callers) if guard.enter(c, now, take=False) is None]
         assert len(able) == 1
         probed += able
@@ -795,11 +804,12 @@ def test_case_33_who_leaves_the_line_passes_its_turn(world: World) -> None:
 
 def test_probe_that_never_reports_is_given_up(world: World) -> None:
     """A dead task holds up the others for its lease and no longer."""
-    guard = world.guard()
-    enter(guard, T0)
-    (second,) = wait_in_line(guard, T0, 1)
-    assert T0 + LEASE == held(guard, T0, second).ask_at
-    enter(guard, T0 + LEASE, second)
+    guard = world.proven()
+    report(guard, answer(503), T0)
+    enter(guard, T0 + 0.5)
+    (second,) = wait_in_line(guard, T0 + 0.5, 1)
+    assert T0 + 0.5 + LEASE == held(guard, T0 + 0.5, second).ask_at
+    enter(guard, T0 + 0.5 + LEASE, second)
 
 
 def test_late_report_changes_no_newer_probe(world: World) -> None:
@@ -892,12 +902,12 @@ def test_line_is_touched_only_under_the_lock(world: World) -> None:
 
 def test_facts_are_shared_by_origin_and_token() -> None:
     """The same origin and token meet the same gates; another of either does not."""
-    here, token = facts_for("https://a.example", "1:a", T0)
-    assert (here, token) == facts_for("https://a.example", "1:a", T0)
-    same_origin, other_token = facts_for("https://a.example", "2:b", T0)
+    here, token = gates_for("https://a.example", "1:a", T0)
+    assert (here, token) == gates_for("https://a.example", "1:a", T0)
+    same_origin, other_token = gates_for("https://a.example", "2:b", T0)
     assert same_origin is here
     assert other_token is not token
-    elsewhere, same_token = facts_for("https://b.example", "1:a", T0)
+    elsewhere, same_token = gates_for("https://b.example", "1:a", T0)
     assert elsewhere is not here
     assert same_token is not token
 
@@ -909,38 +919,38 @@ def test_facts_of_another_clock_are_apart() -> None:
         """Owns a time of its own."""
 
     clock = Clock()
-    here, _ = facts_for("https://a.example", "1:a", T0)
-    there, _ = facts_for("https://a.example", "1:a", T0, clock)
+    here, _ = gates_for("https://a.example", "1:a", T0)
+    there, _ = gates_for("https://a.example", "1:a", T0, clock=clock)
     assert there is not here
-    assert facts_for("https://a.example", "1:a", T0, clock)[0] is there
+    assert gates_for("https://a.example", "1:a", T0, clock=clock)[0] is there
 
 
 def test_facts_hold_no_token() -> None:
     """Only a keyed hash of a token is kept."""
-    origin, _ = facts_for("https://a.example", "1234567:canary", T0)
-    assert all(b"canary" not in key and b"1234567" not in key for key in origin.tokens)
+    origin, _ = gates_for("https://a.example", "1234567:canary", T0)
+    assert all("canary" not in key and "1234567" not in key for key in origin.tokens)
 
 
 def test_facts_can_be_forgotten() -> None:
     """One origin, or all; who has them keeps them."""
-    a, b = (facts_for(f"https://{host}.example", "1:a", T0)[0] for host in "ab")
+    a, b = (gates_for(f"https://{host}.example", "1:a", T0)[0] for host in "ab")
     forget("https://a.example")
-    assert facts_for("https://a.example", "1:a", T0)[0] is not a
-    assert facts_for("https://b.example", "1:a", T0)[0] is b
+    assert gates_for("https://a.example", "1:a", T0)[0] is not a
+    assert gates_for("https://b.example", "1:a", T0)[0] is b
     forget()
-    assert facts_for("https://b.example", "1:a", T0)[0] is not b
+    assert gates_for("https://b.example", "1:a", T0)[0] is not b
 
 
 def test_idle_tokens_are_forgotten() -> None:
     """A process that meets ever new tokens does not grow for ever."""
     for number in range(5_000):
-        origin, _ = facts_for("https://a.example", f"1:{number}", T0 + number)
+        origin, _ = gates_for("https://a.example", f"1:{number}", T0 + number)
     assert len(origin.tokens) < 2_000
 
 
 def test_refused_token_is_not_forgotten() -> None:
     """A thousand other tokens do not wipe out what would cost a wrong request."""
-    origin, token = facts_for("https://a.example", "1:bad", T0)
+    origin, token = gates_for("https://a.example", "1:bad", T0)
     guard = Guard(
         origin,
         token,
@@ -949,13 +959,13 @@ def test_refused_token_is_not_forgotten() -> None:
     )
     report(guard, answer(401), T0)
     for number in range(3_000):
-        facts_for("https://a.example", f"1:{number}", T0 + 59)
-    assert facts_for("https://a.example", "1:bad", T0 + 59) == (origin, token)
+        gates_for("https://a.example", f"1:{number}", T0 + 59)
+    assert gates_for("https://a.example", "1:bad", T0 + 59) == (origin, token)
 
 
 def test_client_of_a_forgotten_token_is_still_woken() -> None:
     """A client that was idle while many tokens came and went misses no news."""
-    origin, token = facts_for("https://a.example", "1:idle", T0)
+    origin, token = gates_for("https://a.example", "1:idle", T0)
     guard = Guard(
         origin,
         token,
@@ -965,7 +975,7 @@ def test_client_of_a_forgotten_token_is_still_woken() -> None:
     report(guard, None, T0)
     now = T0 + 10_000
     for number in range(3_000):
-        facts_for("https://a.example", f"1:{number}", now)
+        gates_for("https://a.example", f"1:{number}", now)
     report(guard, answer(503), now)
     waiting = wait_in_line(guard, now, 3)
     guard.settle(enter(guard, now + 0.5, waiting[0]), None, now + 1)

@@ -14,7 +14,7 @@ FLOORS = [
     {"_operations"},
     {"_transport"},
     {"_guard", "_wire"},
-    {"report", "retry", "filters", "drafts"},
+    {"report", "retry", "filters", "drafts", "guards"},
     {"_checks", "_config"},
     {"errors"},
     {"models"},

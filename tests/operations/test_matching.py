@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -102,7 +102,7 @@ TARGET = UUID("11111111-4699-11ea-a637-96000028b339")
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"uuids": [TARGET, uuid4()]},
+        {"uuids": [TARGET, UUID("22222222-4699-11ea-a637-96000028b339")]},
         {"status_codes": [BulkStatus.IN_PROGRESS]},
         {"status_codes": [5, 10, 15, 99]},
         {"text": "SPRING"},

@@ -153,7 +153,7 @@ async def test_predicate_that_fails(fake_lox24: FakeLox24) -> None:
         {"form": dict},
         {"timeout": "soon"},
     ],
-    ids=str,
+    ids=lambda options: next(iter(options)),
 )
 async def test_bad_options(fake_lox24: FakeLox24, options: dict[str, Any]) -> None:
     """What cannot work is refused before any request."""

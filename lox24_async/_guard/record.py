@@ -1,0 +1,232 @@
+"""The record of an origin: what all who share a guard know of it. Values, and their text form.
+
+All moments are seconds of the store's clock. A record that comes from outside the process is
+believed no further than a block lasts: whatever it says is over after :data:`BELIEVED`
+seconds.
+"""
+
+import json
+from enum import StrEnum
+from math import inf
+from typing import Any, Final
+
+from attrs import Factory, define
+
+BELIEVED: Final = 600.0
+"""Seconds for which anything that another process wrote may count."""
+_MOST: Final = 64  # entries of each kind that are kept
+_NEVER: Final = -inf
+_SLACK: Final = 1.0  # seconds by which the clocks of two writers may differ
+
+
+class PlaceState(StrEnum):
+    """Why a place in the budget is taken."""
+
+    OUT = "out"
+    """Its request is under way."""
+    UNSEEN = "unseen"
+    """Nobody saw the answer: LOX24 may have counted it as wrong."""
+    WRONG = "wrong"
+    """It was answered with 401 or 403."""
+
+
+@define(eq=False)
+class Place:
+    """One request that may be wrong, or was: it takes a place in the origin's budget."""
+
+    claim: str
+    token: str
+    operation: str
+    taken: float
+    until: float
+    state: PlaceState = PlaceState.OUT
+
+
+@define
+class OperationFacts:
+    """How one operation of a token fares: 403s in a row, and whether that has closed it."""
+
+    forbidden: int = 0
+    closed_until: float = _NEVER
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing of this operation goes out but a probe."""
+        return self.closed_until > _NEVER
+
+
+@define
+class TokenFacts:
+    """What is known of one token at the origin."""
+
+    proven_at: float = _NEVER
+    """When a probe was last answered well, unless a 401 has followed."""
+    closed_at: float = _NEVER
+    """When a 401 closed it, unless a proof has followed."""
+    refused: bool = False
+    """Whether that was the answer to a probe, and not one on a token that had worked."""
+    probe_at: float = _NEVER
+    """No probe before that."""
+    operations: dict[str, OperationFacts] = Factory(dict)
+
+    @property
+    def closed(self) -> bool:
+        """Whether a 401 stands that no proof has followed."""
+        return self.closed_at > _NEVER
+
+    def refuses(self, now: float) -> bool:
+        """Whether nothing at all may go, not even a wait."""
+        return self.closed and self.refused and now < self.probe_at
+
+    def closes(self) -> tuple[float, ...]:
+        """Return since when it is closed, and until when which of its operations are."""
+        return self.closed_at, *(o.closed_until for o in self.operations.values() if o.closed)
+
+    def prove(self, now: float) -> None:
+        """A probe was answered well."""
+        self.proven_at, self.closed_at, self.refused, self.probe_at = now, _NEVER, False, _NEVER
+
+    def close(self, now: float, seconds: float, *, refused: bool) -> None:
+        """A 401: nothing goes out, after some seconds a probe."""
+        self.proven_at, self.closed_at = _NEVER, now
+        self.refused, self.probe_at = refused, now + seconds
+
+
+@define
+class Block:
+    """A 429 that stands."""
+
+    first_429: float
+    left_at: float
+    """When the request left that was answered so."""
+    knock: float
+    """Seconds between the last two probes, if the server does not say how long to wait."""
+    probe_at: float
+    until: float
+    """The latest end."""
+    prober: str = ""
+    lease_ends: float = _NEVER
+
+    def ask_at(self, now: float) -> float:
+        """Return when it is worth asking (again) for the probe's turn."""
+        if self.prober and now < self.lease_ends:
+            return self.lease_ends
+        return max(now, self.probe_at)
+
+
+@define
+class Record:
+    """All of it, for one origin."""
+
+    places: list[Place] = Factory(list)
+    tokens: dict[str, TokenFacts] = Factory(dict)
+    block: Block | None = None
+    epoch: int = 0
+    """Tells an answer of today's wave from one of before the last 429 or its end."""
+
+    def facts(self, token: str) -> TokenFacts:
+        """Return what is known of a token, to be changed."""
+        return self.tokens.setdefault(token, TokenFacts())
+
+
+def write_record(record: Record, now: float) -> bytes:
+    """Return the record as text."""
+    block = record.block
+    parts: dict[str, Any] = {"w": now, "e": record.epoch}
+    if record.places:
+        parts["p"] = [
+            [p.claim, p.token, p.operation, p.taken, p.until, p.state]
+            for p in record.places[-_MOST:]
+        ]
+    if record.tokens:
+        parts["t"] = {
+            name: [
+                t.proven_at,
+                t.closed_at,
+                t.refused,
+                t.probe_at,
+                {o: [f.forbidden, f.closed_until] for o, f in t.operations.items()},
+            ]
+            for name, t in _latest(record.tokens)
+        }
+    if block is not None:
+        parts["b"] = [
+            block.first_429,
+            block.left_at,
+            block.knock,
+            block.probe_at,
+            block.until,
+            block.prober,
+            block.lease_ends,
+        ]
+    return json.dumps(parts, separators=(",", ":")).encode()
+
+
+def _latest(tokens: dict[str, TokenFacts]) -> list[tuple[str, TokenFacts]]:
+    if len(tokens) <= _MOST:
+        return list(tokens.items())
+
+    def weight(item: tuple[str, TokenFacts]) -> tuple[bool, float]:
+        # Forgetting a refusal could cost a wrong request, forgetting a proof a probe.
+        return item[1].closed, max(item[1].closed_at, item[1].proven_at)
+
+    return sorted(tokens.items(), key=weight)[-_MOST:]
+
+
+def read_record(text: bytes, now: float) -> Record:
+    """Return the record in a text, without what is over or beyond belief.
+
+    Raises:
+        ValueError: it is no record, or one of another time.
+    """
+    try:
+        parts: dict[str, Any] = json.loads(text)
+        written = float(parts["w"])
+        if not now - BELIEVED < written <= now + _SLACK:
+            raise ValueError("a record of another time")
+        latest = written + BELIEVED
+        record = Record(epoch=int(parts["e"]))
+        for claim, token, operation, taken, until, state in parts.get("p", ()):
+            if now < float(until):
+                record.places.append(
+                    Place(
+                        str(claim),
+                        str(token),
+                        str(operation),
+                        min(float(taken), now),
+                        min(float(until), latest),
+                        PlaceState(state),
+                    )
+                )
+        for name, (proven, closed, refused, probe, operations) in parts.get("t", {}).items():
+            facts = TokenFacts(
+                _past(proven, now),
+                _past(closed, now),
+                bool(refused),
+                min(float(probe), latest),
+                {
+                    str(o): OperationFacts(int(count), min(float(until), latest))
+                    for o, (count, until) in operations.items()
+                },
+            )
+            if max(facts.proven_at, facts.closed_at) > now - BELIEVED or operations:
+                record.tokens[str(name)] = facts
+        if "b" in parts:
+            first, left, knock, probe_at, end, prober, lease = parts["b"]
+            record.block = Block(
+                min(float(first), now),
+                min(float(left), now),
+                min(max(float(knock), 0.0), BELIEVED),
+                min(float(probe_at), latest),
+                min(float(end), latest),
+                str(prober),
+                min(float(lease), latest),
+            )
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("no record of a guard") from error
+    return record
+
+
+def _past(moment: Any, now: float) -> float:
+    """Return a moment that has been; one of the future was never."""
+    return value if (value := float(moment)) <= now else _NEVER
