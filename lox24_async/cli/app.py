@@ -1,57 +1,132 @@
-"""The commands, under one roof."""
+"""The program: its commands by name, their help, and what is wrong with a line.
 
-from typing import Annotated
+Light, so that the help is there at once: a command's module is imported when it is needed.
+"""
 
-import typer
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal
 
-from .commands.cancel import command as cancel
-from .commands.create import command as create
-from .commands.delete import command as delete
-from .commands.demo import command as demo
-from .commands.list import command as list_bulks
-from .commands.sandbox import command as sandbox
-from .commands.show import command as show
-from .commands.simulate import command as simulate
-from .commands.status import command as status
-from .options import CANCEL_CODES, EXIT_CODES
+from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts.help import HelpPanel, PlainFormatter
 
-app = typer.Typer(
+from lox24_async import __version__
+
+from . import interruptible_import
+from .exits import CANCEL_CODES, EXIT_CODES, ExitCode
+from .text import mask
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions
+
+_Shell = Literal["bash", "zsh", "fish", "powershell"]
+_COMMANDS: Final = {  # in the help's order: what is needed in an emergency comes first
+    "cancel": """Cancel bulks: what they have not sent yet will not be sent.
+
+        The token is read from LOX24_AUTH_TOKEN or --token-file, never from the command line,
+        where others could see it. Ctrl-C stops cleanly and writes the ids that are left to a
+        file that --file takes.""",
+    "list": """List bulks, oldest first: those that meet all filters.
+
+        They are written as the pages arrive. To stop what a listing shows:
+        lox24 list --status new --output ndjson | lox24 cancel --file -""",
+    "show": """Show all that LOX24 knows about a bulk, text and recipients included.
+
+        Times are this machine's, with the offset from UTC.""",
+    "status": """See where bulks stand.
+
+        With --watch a table that is kept up to date in a terminal; in a pipe, a line for each
+        change, until all are final.""",
+    "create": """Send a campaign: its messages cost money.
+
+        Shows what will be sent and asks. If the answer is lost nothing is repeated: then look
+        with lox24 list whether the bulk is there before you send it again.""",
+    "simulate": """Let LOX24 check a campaign, and say what it would cost; nothing is sent.
+
+        That LOX24 can do so is documented; where, and what it answers, is inferred.""",
+    "delete": """Delete bulks for good. This cannot be undone.
+
+        A deleted bulk also disappears from the itemised bill, and LOX24 accepts no complaint
+        about it any more. It is not documented whether deleting stops what is being sent:
+        cancel first.""",
+    "sandbox": """Run a gateway on this machine to try things out on.
+
+        It speaks as LOX24 does, over plain HTTP, to this machine only, and for programs in any
+        language. Its bulks are made up; some wait, some are being sent, some are over. Ctrl-C
+        ends it.""",
+    "demo": """See it work, without an account or a network.
+
+        Runs a gateway on this machine for a few seconds: 250 bulks of all kinds, a wrong token,
+        a service that fails in mid-run. Every number shown is checked; if one is wrong, the
+        exit code is 1.""",
+}
+
+
+class _Columns(PlainFormatter):
+    """Prints the help in two columns, without control codes: as readable in a pipe."""
+
+    def __call__(self, console: "Console", options: "ConsoleOptions", panel: HelpPanel) -> None:
+        from rich.table import Table  # noqa: PLC0415  only the help needs rich here
+        from rich.text import Text  # noqa: PLC0415
+
+        del options
+        if not panel.entries:
+            return
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(max_width=32)
+        grid.add_column()
+        for entry in panel.entries:
+            notes = [f"choices: {', '.join(entry.choices)}"] if entry.choices else []
+            notes += [f"default: {entry.default}"] if entry.default not in (None, "None") else []
+            notes += [f"env: {name}" for name in entry.env_var or ()]
+            notes += ["required"] if entry.required else []
+            said = " ".join(str(entry.description.primary_renderable).split())
+            more = f" [{'; '.join(notes)}]" if notes else ""
+            grid.add_row("  " + ", ".join(entry.display_labels_with_metavar), Text(said + more))
+        console.print(f"{panel.title}:", grid, "", sep="\n", markup=False, highlight=False)
+
+
+app: Final = App(
+    name="lox24",
     help="Stop SMS campaigns (bulks) at the LOX24 gateway, and see what became of each.",
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
-    rich_markup_mode=None,  # plain help: there at once, and as readable in a pipe
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    help_epilogue=EXIT_CODES,
+    help_format="plaintext",
+    help_formatter=_Columns(),
+    version=f"lox24 {__version__}",
+    group_parameters=Group("Options", sort_key=1),
+    # The last of a repeated option counts, so that an alias can be overridden.
+    default_parameter=Parameter(negative=(), show_default=False, allow_repeating=True),
 )
-# In the help's order: what is needed in an emergency comes first.
-app.command("cancel", epilog=CANCEL_CODES)(cancel)
-app.command("list")(list_bulks)
-app.command("show")(show)
-app.command("status")(status)
-app.command("create")(create)
-app.command("simulate")(simulate)
-app.command("delete")(delete)
-app.command("sandbox")(sandbox)
-app.command("demo")(demo)
+for _place, (_name, _help) in enumerate(_COMMANDS.items()):
+    app.command(
+        f"lox24_async.cli.commands.{_name}:{_name}",
+        name=_name,
+        help=_help,
+        sort_key=_place,
+        help_epilogue=CANCEL_CODES if _name == "cancel" else EXIT_CODES,
+    )
+app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
+    help="Install completion for the current shell."
+)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from lox24_async import __version__  # noqa: PLC0415  not for the help
-
-        print(f"lox24 {__version__}")
-        raise typer.Exit
+@app.command(name="--show-completion", help="Show completion for the current shell.")
+def _show_completion(shell: _Shell | None = None) -> None:
+    print(app.generate_completion(shell=shell))
 
 
-@app.callback()
-def lox24(
-    *,
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
-        ),
-    ] = False,
-) -> None:
-    """Take the options that stand before the command."""
-    del version  # shown by its callback
+def run(line: Sequence[str] | None = None) -> ExitCode:
+    """Run the command that was typed behind ``lox24``: by default, this program's arguments."""
+    words = sys.argv[1:] if line is None else list(line)
+    if not words:
+        app.help_print([])
+        return ExitCode.USAGE
+    try:
+        with interruptible_import():
+            execute, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        command = " ".join(("lox24", *(error.command_chain or ())))
+        print(f"Error: {mask(str(error))}\nTry '{command} --help'.", file=sys.stderr)
+        return ExitCode.USAGE
+    code: ExitCode | None = execute(*bound.args, **bound.kwargs)
+    return ExitCode.DONE if code is None else code

@@ -1,86 +1,311 @@
-"""A run under a display, which Ctrl-C, a closed terminal or a ``kill`` ends in good order."""
+"""How a command runs: its client, its loop, its signals, and its exit code."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import suppress
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
-from lox24_async import Lox24Client
+import lox24_async as lox
 
-from .connect import LAST_WORDS, hang_up_like_ctrl_c
-from .progress import Display, listening
-from .tally import Tally
+from . import interruptible_import
+from .exits import CommandError, ExitCode
+from .options import MAX_CONCURRENCY, Connection
+from .telling.outcomes import Run, sentences
+from .telling.progress import PauseDisplay, Progress
+from .telling.sentences import code_of, explain
+from .telling.tables import make_console, say
+from .text import capital, mask, quoted, why
 
+T = TypeVar("T")
 
-def carry_out(
-    client: Lox24Client,
-    work: Coroutine[None, None, None],
-    tally: Tally,
-    display: Display,
-    *,
-    debug: bool,
-    grace: bool = True,
-) -> bool:
-    """Work in a loop of its own until that is done, interrupted or in vain.
-
-    Args:
-        client: What the work uses; closed afterwards.
-        work: Keeps its results where they are safe, whenever it is cancelled.
-        tally: Gets to know when the run stops; says when it is in vain.
-        display: Shown meanwhile.
-        debug: Whether to show the whole log.
-        grace: Whether, after an interruption, the answer to what is in flight matters.
-
-    Returns:
-        Whether it was interrupted.
-    """
-    with listening(tally, display, debug=debug):
-        try:
-            return asyncio.run(_carry_out(client, work, tally, display, grace=grace))
-        except (KeyboardInterrupt, asyncio.CancelledError):  # a second Ctrl-C
-            return True
-        finally:
-            work.close()  # if the loop never came to it
+PATIENT: Final = lox.RetryPolicy(max_wait=900.0, wait_out_block=True)
+"""Waits for the end of a block, ten minutes, and goes on."""
+_LAST_WORDS: Final = 1.0  # seconds in which a stopped run writes down what it knows
 
 
-async def _carry_out(
-    client: Lox24Client,
-    work: Coroutine[None, None, None],
-    tally: Tally,
-    display: Display,
-    *,
-    grace: bool,
-) -> bool:
-    hang_up_like_ctrl_c()
-    show = asyncio.create_task(display.run())
-    job = asyncio.create_task(work)
-    in_vain = asyncio.create_task(tally.in_vain.wait())
-    interrupted = False
+def finish(work: Callable[[], ExitCode], *, debug: bool) -> ExitCode:
+    """Do the work of a command; tell a failure in plain words, and with ``debug`` where it was."""
     try:
-        await asyncio.wait({job, in_vain}, return_when=asyncio.FIRST_COMPLETED)
-    except asyncio.CancelledError:
-        interrupted = True
-        if grace:
-            tally.stop()
+        return work()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  a person on call needs a sentence
+        if debug:
+            print(mask(traceback.format_exc()), file=sys.stderr, end="")
+        if isinstance(error, CommandError):
+            code, said = error.code, str(error)
         else:
-            job.cancel()
-            await asyncio.wait({job})
+            code = ExitCode.NOT_ALL
+            said = f"lox24 broke ({type(error).__name__}). With --debug it shows where."
+        print(f"Error: {said}", file=sys.stderr)
+        return code
+
+
+# --- the client
+
+
+def connect(
+    connection: Connection,
+    retry: lox.RetryPolicy | None = None,
+    max_concurrency: int = MAX_CONCURRENCY,
+) -> "lox.Lox24Client":
+    """Make the client.
+
+    Raises:
+        CommandError: a setting cannot work; nothing was sent.
+    """
+    token = _read_token(connection.token_file)
+    with interruptible_import():
+        client = lox.Lox24Client
     try:
-        # Who waits goes home at once; what is in flight gets a grace time to come back.
-        await client.close()
-        await asyncio.wait({job}, timeout=LAST_WORDS)
+        return client(
+            token,
+            base_url=connection.place,
+            max_concurrency=max_concurrency,
+            retry=retry or lox.RetryPolicy(),
+        )
+    except lox.ConfigurationError as error:
+        hint = "Check LOX24_AUTH_TOKEN or --token-file"
+        if "URL" in error.message:
+            hint = "Check LOX24_BASE_URL or --base-url"
+        raise CommandError(f"{capital(error.message)}. {hint}; nothing was sent.") from error
+
+
+def _read_token(path: Path | None) -> str:
+    if path is None:
+        token = os.environ.get("LOX24_AUTH_TOKEN", "")
+        if not token:
+            raise CommandError("There is no token. Set LOX24_AUTH_TOKEN, or name a --token-file.")
+        return token
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, ValueError) as error:
+        raise CommandError(
+            f"The token file {quoted(str(path))} cannot be read: {why(error)}."
+        ) from None
+
+
+class Display(Protocol):
+    """What is shown while a command works."""
+
+    async def run(self) -> None:
+        """Show it until cancelled."""
+
+
+class Session:
+    """The client of a command, and where the command speaks. Good for one run.
+
+    Raises:
+        CommandError: a setting cannot work; nothing was sent.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        retry: lox.RetryPolicy | None = None,
+        max_concurrency: int = MAX_CONCURRENCY,
+    ) -> None:
+        self.connection = connection
+        self.client = connect(connection, retry, max_concurrency)
+        self.console = make_console(quiet=connection.quiet)
+        """For people; silent with ``--quiet``."""
+        self.alarm = make_console()
+        """For people, and for what they must know."""
+
+    def explain(self, error: lox.Lox24Error) -> str:
+        """Say in one or two sentences what went wrong, and what to do next."""
+        return explain(error, self.connection.place, self.connection.token_source)
+
+    def say_end(self, end: Run) -> None:
+        """Say how a run ended, and what to do next."""
+        console, style = (self.alarm, "red") if end.exit_code else (self.console, "green")
+        for sentence in sentences(end, self.connection.place, self.connection.token_source):
+            say(console, sentence, style)
+
+    def run(
+        self,
+        work: Coroutine[Any, Any, T],
+        display: Display | None = None,
+        progress: Progress | None = None,
+        *,
+        in_order: bool = True,
+    ) -> T:
+        """Do the work of a command in a loop of its own, and close the client.
+
+        Args:
+            work: Cancelled at once when somebody interrupts, unless it has a progress.
+            display: Shown meanwhile; by default it says why nothing moves.
+            progress: Of work that keeps its results where they are safe.
+            in_order: Whether that ends in good order, interrupted or in vain.
+
+        Raises:
+            CommandError: LOX24 or the network ended it.
+            KeyboardInterrupt: somebody else did.
+        """
+        display = display or PauseDisplay(self.console, lambda: self.client.pause)
+        quiet, debug = self.connection.quiet, self.connection.debug
+        console = self.alarm if quiet else self.console  # not the alarm: amid a bar
+        note = None if progress is None else progress.take_warning
+        with library_log(partial(say, console), note, debug=debug):
+            try:
+                return asyncio.run(self._main(work, display, progress if in_order else None))
+            except asyncio.CancelledError:  # a closed terminal, or a kill
+                raise KeyboardInterrupt from None
+            except lox.Lox24Error as error:
+                raise CommandError(self.explain(error), code_of(error)) from error
+            finally:
+                work.close()  # if the loop never came to it
+
+    async def _main(
+        self, work: Coroutine[Any, Any, T], display: Display, progress: Progress | None
+    ) -> T:
+        stop_like_ctrl_c()
+        interrupted = False
+        async with self.client, shown(display):  # closed even if its grace time is cut short
+            job = asyncio.create_task(work)
+            ends: set[asyncio.Task[Any]] = {job}
+            if progress is not None:
+                ends.add(asyncio.create_task(progress.in_vain.wait()))
+            try:
+                try:
+                    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                except asyncio.CancelledError:
+                    interrupted = True
+                    if progress is None:
+                        job.cancel()
+                        await asyncio.wait({job})
+                    else:
+                        progress.stop()
+                # Who waits goes home at once; what is in flight gets a grace time to come back.
+                await self.client.close()
+                await asyncio.wait({job}, timeout=_LAST_WORDS)
+            finally:
+                await _end(*ends)
+        if interrupted:
+            raise asyncio.CancelledError
+        if job.cancelled() and progress is not None:  # in vain; the results are safe
+            return cast("T", None)
+        return job.result()
+
+
+@asynccontextmanager
+async def shown(display: Display) -> AsyncGenerator[None]:
+    """Show a display meanwhile."""
+    showing = asyncio.create_task(display.run())
+    try:
+        yield
     finally:
-        for task in (job, in_vain, show):
-            task.cancel()
-        await asyncio.wait({job, in_vain, show})
-    if not show.cancelled():
-        show.exception()  # read and let go: a terminal that has gone costs nobody the result
-    if not job.cancelled():
-        job.result()
-    return interrupted
+        await _end(showing)
 
 
-async def nap(tally: Tally, seconds: float) -> None:
-    """Sleep, but not on when the run is being stopped."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await tally.halt.wait()
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and forget how they ended: a terminal that has gone costs nobody the result."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def stop_like_ctrl_c() -> None:
+    """Let a closed terminal or a ``kill`` end the running task as Ctrl-C does."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if task is None or number is None or signal.getsignal(number) is signal.SIG_IGN:
+            continue  # under nohup a hang-up is no matter
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, task.cancel)
+
+
+# --- many ids
+
+
+class CallEach(Generic[T]):
+    """Calls LOX24 for each of many ids, a few at a time; knows at any moment what became of each.
+
+    ``done`` gets each id when it is done, and returns whether nothing more is to be begun.
+    """
+
+    def __init__(
+        self, call: Callable[[str], Awaitable[T]], done: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self.begun: set[str] = set()
+        self.results: dict[str, T | lox.Lox24Error] = {}
+        self._call = call
+        self._done = done
+        self._over = False
+        self._places = asyncio.Semaphore(MAX_CONCURRENCY)
+
+    async def run(self, ids: Sequence[str]) -> AsyncGenerator[tuple[str, T | lox.Lox24Error]]:
+        """Call, and give what came of each id, in the order of the ids."""
+        calls = [asyncio.create_task(self._one(bulk_id)) for bulk_id in ids]
+        try:
+            for bulk_id, call in zip(ids, calls, strict=True):
+                await asyncio.wait({call})  # who cancels this cancels all at once, below
+                call.result()
+                if bulk_id in self.results:
+                    yield bulk_id, self.results[bulk_id]
+        finally:
+            await _end(*calls)
+
+    async def _one(self, bulk_id: str) -> None:
+        async with self._places:
+            if self._over:
+                return
+            self.begun.add(bulk_id)
+            try:
+                self.results[bulk_id] = await self._call(bulk_id)
+            except lox.Lox24Error as error:
+                self.results[bulk_id] = error
+            self._over = self._done(bulk_id)
+
+
+async def run_out(results: AsyncGenerator[object]) -> None:
+    """Go through results that are seen elsewhere."""
+    async for _ in results:
+        pass
+
+
+# --- the library's log
+
+
+class _LogHandler(logging.Handler):
+    """Hands the log on; without a handler Python would print the warnings."""
+
+    def __init__(self, take: Callable[[logging.LogRecord, str], object]) -> None:
+        super().__init__()
+        self._take = take
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._take(record, mask(record.getMessage()))
+
+
+@contextmanager
+def library_log(
+    tell: Callable[[str], object], note: Callable[[str], object] | None, *, debug: bool
+) -> Generator[None]:
+    """Take the library's log: ``tell`` gets all with ``debug``, else ``note`` the warnings."""
+
+    def take(record: logging.LogRecord, text: str) -> None:
+        if debug:
+            tell(f"{record.levelname}: {text}")
+        elif note is not None:
+            note(text)
+
+    log, handler = logging.getLogger("lox24_async"), _LogHandler(take)
+    level, propagate = log.level, log.propagate
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG if debug else logging.WARNING)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate = propagate

@@ -1,1 +1,1 @@
-"""The commands: ``x.py`` is what a person types for ``x``, ``_x.py`` is what is then done."""
+"""The commands, a file each: what a person types, and what is then done."""

@@ -1,65 +1,78 @@
-"""``lox24 list``, as it is typed."""
+"""``lox24 list``."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
-import typer
+from cyclopts import Parameter
 
-from lox24_async.cli import filters, options
-from lox24_async.cli.options import ExitCode, Output, end, gather
+from lox24_async import BulkFilter, BulkOrder
+from lox24_async.cli import options
+from lox24_async.cli.exits import ExitCode
+from lox24_async.cli.reading.filters import NO_FILTER, FilterOptions, make_filter
+from lox24_async.cli.running import Session, finish
+from lox24_async.cli.telling.records import BulkWriter, ReaderGoneError
+from lox24_async.cli.telling.tables import say
+from lox24_async.cli.text import plural
+
+_Order = Literal["created", "delivery", "processed", "messages"]
+_Field = Literal["created_at", "delivery_at", "processed_at", "msg_total_count"]
+_FIELDS: Final[dict[_Order, _Field]] = {
+    "created": "created_at",
+    "delivery": "delivery_at",
+    "processed": "processed_at",
+    "messages": "msg_total_count",
+}
 
 
-class Order(StrEnum):
-    """What a listing can be sorted by."""
-
-    CREATED = "created"
-    DELIVERY = "delivery"
-    PROCESSED = "processed"
-    MESSAGES = "messages"
-
-
-def command(
+def list(  # noqa: A001  the command's name
     *,
-    sender: filters.Sender = None,
-    text: filters.Text = None,
-    status: filters.Status = None,
-    created_from: filters.CreatedFrom = None,
-    created_to: filters.CreatedTo = None,
-    delivery_from: filters.DeliveryFrom = None,
-    delivery_to: filters.DeliveryTo = None,
-    processed_from: filters.ProcessedFrom = None,
-    processed_to: filters.ProcessedTo = None,
-    min_messages: filters.MinMessages = None,
-    max_messages: filters.MaxMessages = None,
-    ids: filters.OnlyIds = None,
-    order: Annotated[Order, typer.Option("--order", help="What to sort by.")] = Order.CREATED,
-    descending: Annotated[
-        bool, typer.Option("--descending", help="Latest or largest first.")
-    ] = False,
-    limit: Annotated[
-        int | None,
-        typer.Option("--limit", min=1, metavar="N", help="Stop after N.", show_default=False),
-    ] = None,
-    output: options.Listing = Output.TABLE,
-    base_url: options.BaseUrl = None,
-    token_file: options.TokenFile = None,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """List bulks, oldest first: those that meet all filters.
+    filters: FilterOptions = NO_FILTER,
+    order: Annotated[_Order, Parameter(show_default=True)] = "created",
+    descending: bool = False,
+    limit: Annotated[int | None, options.number(at_least=options.AT_LEAST_1)] = None,
+    output: options.Listing = options.Output.TABLE,
+    connection: options.Connection = options.DEFAULT_CONNECTION,
+) -> ExitCode:
+    """Write the bulks to stdout, while their pages arrive.
 
-    They are written as the pages arrive. To stop what a listing shows:
-    lox24 list --status new --output ndjson | lox24 cancel --file -
+    Args:
+        order: What to sort by.
+        descending: Latest or largest first.
+        limit: Stop after N.
+        output: How to write the bulks to stdout: a line for each, or records as the API has
+            them.
     """
-    typed = locals()
 
     def work() -> ExitCode:
-        from lox24_async.cli.connect import Setup  # noqa: PLC0415  heavy
+        wanted = make_filter(filters)
+        by = BulkOrder(_FIELDS[order], descending=descending)
+        session = Session(connection)
+        try:
+            bulks, messages = session.run(_list(session, wanted, by, limit, output))
+        except ReaderGoneError:
+            return ExitCode.DONE
+        more = f", {plural(messages, 'message')}" if bulks else ""
+        say(session.console, f"{plural(bulks, 'bulk')}{more}.")
+        return ExitCode.DONE
 
-        from ._list import Job, run  # noqa: PLC0415  heavy
+    return finish(work, debug=connection.debug)
 
-        words = gather(filters.FilterWords, typed)
-        job = gather(Job, typed | {"words": words, "setup": gather(Setup, typed)})
-        return run(job)
 
-    end(work, debug=debug)
+async def _list(
+    session: Session,
+    wanted: BulkFilter,
+    order: BulkOrder,
+    limit: int | None,
+    output: options.Output,
+) -> tuple[int, int]:
+    """Return how many bulks there were, and their messages."""
+    bulks = messages = 0
+    async with (
+        BulkWriter(output) as writer,
+        session.client.list_bulks(wanted, order=order) as stream,
+    ):
+        async for bulk in stream:
+            await writer.add(bulk)
+            bulks, messages = bulks + 1, messages + (bulk.msg_total_count or 0)
+            if bulks == limit:
+                break
+    return bulks, messages

@@ -1,66 +1,150 @@
-"""``lox24 sandbox``, as it is typed."""
+"""``lox24 sandbox``."""
 
-from typing import Annotated
+import asyncio
+import sys
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Final
+from uuid import UUID
 
-import typer
+from attrs import frozen
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from lox24_async.cli import options
-from lox24_async.cli.options import ExitCode, end, gather
+from lox24_async import BulkStatus, testing
+from lox24_async.cli.exits import CommandError, ExitCode
+from lox24_async.cli.options import AT_LEAST_1, Debug, Quiet, number
+from lox24_async.cli.running import finish, stop_like_ctrl_c
+from lox24_async.cli.telling.records import ReaderGoneError, write_out
+from lox24_async.cli.text import mask, plural, printable, why
+
+if TYPE_CHECKING:
+    from lox24_async.testing import FakeLox24, ReceivedRequest
+
+_SEED: Final = 24
+_MIX: Final = (  # of ten bulks
+    *[BulkStatus.NEW] * 4,
+    *[BulkStatus.IN_PROGRESS] * 3,
+    BulkStatus.PROCESSED,
+    BulkStatus.CANCELED,
+    BulkStatus.SYSTEM_ERROR,
+)
+_SAMPLES: Final = (
+    ("Lox Bank", "Your one-time code is 493 075. We never ask for it by phone."),
+    ("Lox Bank", "Your card was used abroad. Was it not you? Call 030 0000000."),
+    ("Shop", "Only today: 20 % off everything. Reply STOP to end."),
+    ("493075435114", "Your appointment is tomorrow at 9:30."),
+    ("Newsletter", "Grüße aus Berlin: unser Sommerfest beginnt um 17 Uhr."),
+)
+_PRICE: Final = Decimal("0.065")
 
 
-def command(
-    *,
-    port: Annotated[
-        int,
-        typer.Option(
-            "--port", min=0, max=65535, metavar="N", help="Where to listen; 0: any free port."
-        ),
-    ] = 8124,
-    bulks: Annotated[
-        int, typer.Option("--bulks", min=0, metavar="N", help="How many bulks to begin with.")
-    ] = 50,
-    page_size: Annotated[
-        int, typer.Option("--page-size", min=1, metavar="N", help="Bulks on a page of a listing.")
-    ] = 30,
-    starts_after: Annotated[
-        float,
-        typer.Option(
-            "--starts-after", min=0, metavar="SECONDS", help="How long a new bulk stays new."
-        ),
-    ] = 60.0,
-    sends_for: Annotated[
-        float,
-        typer.Option(
-            "--sends-for", min=0, metavar="SECONDS", help="How long a bulk is in progress then."
-        ),
-    ] = 120.0,
-    latency: Annotated[
-        float,
-        typer.Option("--latency", min=0, metavar="SECONDS", help="How long an answer takes."),
-    ] = 0.05,
-    block_seconds: Annotated[
-        float,
-        typer.Option(
-            "--block-seconds",
-            min=0,
-            metavar="SECONDS",
-            help="How long more than three wrong tokens in a minute block you.",
-        ),
-    ] = 600.0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not log the requests.")] = False,
-    debug: options.Debug = False,
-) -> None:
-    """Run a gateway on this machine to try things out on.
+_Seconds = Annotated[float, number("SECONDS")]
 
-    It speaks as LOX24 does, over plain HTTP, to this machine only, and for programs in any
-    language. Its bulks are made up; some wait, some are being sent, some are over. Ctrl-C ends
-    it.
+
+@Parameter("*")
+@frozen(kw_only=True)
+class SandboxOptions:
+    """What was typed.
+
+    Args:
+        port: Where to listen; 0: any free port.
+        bulks: How many bulks to begin with.
+        page_size: Bulks on a page of a listing.
+        starts_after: How long a new bulk stays new.
+        sends_for: How long a bulk is in progress then.
+        latency: How long an answer takes.
+        block_seconds: How long more than three wrong tokens in a minute block you.
+        quiet: Do not log the requests.
     """
-    typed = locals()
+
+    port: Annotated[int, number(at_least=Number(gte=0, lte=65535))] = 8124
+    bulks: Annotated[int, number()] = 50
+    page_size: Annotated[int, number(at_least=AT_LEAST_1)] = 30
+    starts_after: _Seconds = 60.0
+    sends_for: _Seconds = 120.0
+    latency: _Seconds = 0.05
+    block_seconds: _Seconds = 600.0
+    quiet: Quiet = False
+
+
+def sandbox(*, options: SandboxOptions = SandboxOptions(), debug: Debug = False) -> ExitCode:
+    """Run the gateway until somebody ends it."""
 
     def work() -> ExitCode:
-        from ._sandbox import Job, run  # noqa: PLC0415  heavy
+        with suppress(KeyboardInterrupt, asyncio.CancelledError, ReaderGoneError):
+            asyncio.run(_serve(options))
+        print("The sandbox has ended.", file=sys.stderr)
+        return ExitCode.DONE
 
-        return run(gather(Job, typed))
+    return finish(work, debug=debug)
 
-    end(work, debug=debug)
+
+async def _serve(options: SandboxOptions) -> None:
+    stop_like_ctrl_c()
+    gateway = testing.FakeLox24(
+        port=options.port,
+        page_size=options.page_size,
+        starts_after=options.starts_after,
+        sends_for=options.sends_for,
+        stops_after=min(1.0, options.sends_for),
+        latency=options.latency,
+        block_seconds=options.block_seconds,
+        price_per_message=_PRICE,
+    )
+    gateway.groups[7117] = 250
+    gateway.fail_if(lambda request: _log(gateway, request, quiet=options.quiet))
+    try:
+        await gateway.start()
+    except OSError as error:
+        await gateway.stop()
+        raise CommandError(
+            f"Port {options.port} cannot be used: {why(error)}. Name another --port; 0 is any."
+        ) from None
+    try:
+        _fill(gateway, options.bulks)
+        print(
+            f"A gateway with {plural(options.bulks, 'bulk')} runs at {gateway.url} until Ctrl-C."
+            " In another terminal:",
+            file=sys.stderr,
+        )
+        write_out(f"export LOX24_BASE_URL={gateway.url}\nexport LOX24_AUTH_TOKEN={gateway.token}\n")
+        print("and then, say: lox24 list", file=sys.stderr)
+        await asyncio.Event().wait()
+    finally:
+        await gateway.stop()
+
+
+def _fill(gateway: "FakeLox24", count: int) -> None:
+    """Put in bulks of all kinds, the same each time, created over the last three days."""
+    chance, now = Random(_SEED), gateway.now.replace(microsecond=0)  # noqa: S311  no secret
+    for place in range(count):
+        status = _MIX[place % len(_MIX)]
+        sender, text = chance.choice(_SAMPLES)
+        phones = tuple(
+            f"+4917{chance.randrange(10**8, 10**9)}" for _ in range(chance.randint(1, 40))
+        )
+        created = now - timedelta(minutes=chance.randint(5, 3 * 24 * 60))
+        gateway.add_bulk(
+            status,
+            uuid=UUID(int=chance.getrandbits(128), version=4),
+            sender_id=sender,
+            text=text,
+            phones=phones,
+            msg_total_count=len(phones),
+            price=len(phones) * _PRICE,
+            created_at=created,
+            processed_at=created + timedelta(minutes=1) if status > BulkStatus.NEW else None,
+            # A part of what is new waits for a date, so that not all moves at once.
+            delivery_at=now + timedelta(hours=1 + place) if place % 10 < 2 else None,
+        )
+
+
+def _log(gateway: "FakeLox24", request: "ReceivedRequest", *, quiet: bool) -> None:
+    gateway.requests.clear()  # it may run for days
+    if not quiet:
+        when = datetime.now().astimezone()
+        line = printable(mask(f"{request.method} {request.path}"))
+        print(f"{when:%H:%M:%S} {line}", file=sys.stderr, flush=True)

@@ -1,40 +1,35 @@
-"""``lox24 simulate``, as it is typed."""
+"""``lox24 simulate``."""
 
-from lox24_async.cli import drafting, options
-from lox24_async.cli.options import ExitCode, Shape, ShapeForm, end, gather
+from lox24_async.cli.exits import ExitCode
+from lox24_async.cli.options import DEFAULT_CONNECTION, BulkForm, Connection, OneBulk
+from lox24_async.cli.reading.drafts import DraftOptions, make_draft
+from lox24_async.cli.running import Session, finish
+from lox24_async.cli.telling.records import write_bulk
+from lox24_async.cli.telling.tables import say
+
+from .create import repeated_words
 
 
-def command(
+def simulate(
     *,
-    sender: drafting.Sender,
-    text: drafting.Text = None,
-    text_file: drafting.TextFile = None,
-    phones: drafting.Phones = None,
-    phones_file: drafting.PhonesFile = None,
-    groups: drafting.Groups = None,
-    service: drafting.Service = drafting.DIRECT,
-    at: drafting.At = None,
-    is_unicode: drafting.Alphabet = None,
-    source: drafting.Source = None,
-    voice_lang: drafting.VoiceLang = None,
-    output: ShapeForm = Shape.TABLE,
-    base_url: options.BaseUrl = None,
-    token_file: options.TokenFile = None,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """Let LOX24 check a campaign, and say what it would cost; nothing is sent.
+    draft: DraftOptions,
+    output: OneBulk = "table",
+    connection: Connection = DEFAULT_CONNECTION,
+) -> ExitCode:
+    """Let LOX24 check what would be sent, and write its answer to stdout.
 
-    That LOX24 can do so is documented; where, and what it answers, is inferred.
+    Args:
+        output: For people, or as the API has it.
     """
-    typed = locals()
+    return finish(lambda: _simulate(draft, output, connection), debug=connection.debug)
 
-    def work() -> ExitCode:
-        from lox24_async.cli.connect import Setup  # noqa: PLC0415  heavy
 
-        from ._create import simulate  # noqa: PLC0415  heavy
-
-        words = gather(drafting.DraftWords, typed)
-        return simulate(words, output, gather(Setup, typed))
-
-    end(work, debug=debug)
+def _simulate(typed: DraftOptions, output: BulkForm, connection: Connection) -> ExitCode:
+    draft, repeated = make_draft(typed)
+    session = Session(connection)
+    if repeated:
+        say(session.console, repeated_words(repeated))
+    bulk = session.run(session.client.simulate_bulk(draft))
+    write_bulk(output, bulk)
+    say(session.console, "LOX24 would take it. Nothing was sent.", "green")
+    return ExitCode.DONE

@@ -1,0 +1,1 @@
+"""Understanding what is typed, and what is in files."""

@@ -1,0 +1,1 @@
+"""Writing for people, on stderr, and for machines, on stdout."""

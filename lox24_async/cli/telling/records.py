@@ -1,0 +1,207 @@
+"""Records on stdout, for machines; and the lines of a listing, which go there, too."""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any, Final, Self
+
+from rich.text import Text
+
+import lox24_async as lox
+from lox24_async.cli.options import BulkForm, Output
+
+from .tables import bulk_line, make_console, messages_of, print_facts, say_cut
+
+BULK_COLUMNS: Final = (
+    *("uuid", "status_code", "sender_id", "created_at", "delivery_at", "processed_at"),
+    *("msg_total_count", "price", "service_code", "is_unicode", "source", "text"),
+)
+_HEADER: Final = Text(
+    f"{'bulk':36}  {'status':13}  {'messages':>8}  {'created':22}  sender       text"
+)
+_MANY: Final = 1000  # lines that wait for a slow reader before we wait, too
+
+Record = dict[str, Any]
+
+
+class ReaderGoneError(Exception):
+    """Whoever read stdout has had enough (``head``, say)."""
+
+
+_converter: Final = cache(lambda: lox.make_converter())  # noqa: PLW0108  not at import
+
+
+def record(bulk: lox.Bulk) -> Record:
+    """Return a bulk in plain JSON as the API has it."""
+    plain: Record = _converter().unstructure(bulk)
+    return plain
+
+
+def error_fields(error: lox.Lox24Error | None) -> Record:
+    """Return the part of a record that tells an error."""
+    answer = error if isinstance(error, lox.APIStatusError | lox.ResponseDecodeError) else None
+    return {
+        "error": None if error is None else str(error),
+        "request_id": None if answer is None else answer.request_id,
+    }
+
+
+def write_records(output: Output, columns: Sequence[str], records: Iterable[Record]) -> None:
+    """Write records that are all there; a table is none for machines, and nothing is written.
+
+    Does not mind a reader that left.
+    """
+    if output is not Output.TABLE:
+        form = _RECORD_FORMS[output](columns)
+        with suppress(ReaderGoneError):
+            write_out("".join((form.head, *map(form.row, records), form.tail)))
+
+
+def write_bulk(form: BulkForm, bulk: lox.Bulk) -> None:
+    """Write one bulk. Does not mind a reader that left."""
+    if form == "json":
+        text = json.dumps(record(bulk), indent=2) + "\n"
+    else:
+        console = make_console(sys.stdout)
+        with console.capture() as captured:
+            print_facts(console, bulk)
+        text = captured.get()
+    with suppress(ReaderGoneError):
+        write_out(text)
+
+
+def write_out(text: str) -> None:
+    """Write to stdout.
+
+    Raises:
+        ReaderGoneError: nobody reads any more.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with suppress(OSError, ValueError):  # or Python would complain at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderGoneError from None
+
+
+# --- forms of records
+
+
+class _Ndjson:
+    head = tail = ""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        """All fields are written."""
+
+    def row(self, record: Record) -> str:
+        return json.dumps(record) + "\n"
+
+
+class _Json(_Ndjson):
+    """An array, written while it grows: one that was cut off is no JSON, and that is right."""
+
+    head = "["
+    tail = "\n]\n"
+    _comma = ""
+
+    def row(self, record: Record) -> str:
+        comma, self._comma = self._comma, ","
+        return f"{comma}\n{json.dumps(record)}"
+
+
+class _Csv(_Ndjson):
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self.head = _csv_line(columns)
+
+    def row(self, record: Record) -> str:
+        return _csv_line([_cell(record.get(name)) for name in self._columns])
+
+
+_RECORD_FORMS: Final = {Output.JSON: _Json, Output.NDJSON: _Ndjson, Output.CSV: _Csv}
+
+
+def _cell(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _csv_line(cells: Sequence[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+# --- bulks while they arrive
+
+
+class BulkWriter:
+    """Writes bulks to stdout without holding up the loop: a reader may be slow (``less``, say).
+
+    What comes while a write is under way goes out together with the next one, so a whole page
+    of bulks costs one write, and comes out at once. As a context it writes the end of the form.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._form = None if output is Output.TABLE else _RECORD_FORMS[output](BULK_COLUMNS)
+        self._console = make_console(sys.stdout)
+        # Not before there is an answer: it might be an error.
+        self._head = self._form.head if self._form else self._line(_HEADER)
+        self._texts: list[str] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def add(self, bulk: lox.Bulk) -> None:
+        """Write a bulk soon.
+
+        Raises:
+            ReaderGoneError: nobody reads any more.
+        """
+        if self._form:
+            await self._put(self._form.row(record(bulk)))
+        else:
+            await self._put(self._line(bulk_line(bulk, 13, f"{messages_of(bulk):>8}")))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            await self._put(self._form.tail if self._form else "")
+        if kind is None or issubclass(kind, Exception):
+            await self._drain()
+
+    def _line(self, line: Text) -> str:
+        with self._console.capture() as captured:
+            say_cut(self._console, line)
+        return captured.get()
+
+    async def _put(self, text: str) -> None:
+        head, self._head = self._head, ""
+        self._texts.append(head + text)
+        if self._writing is not None and self._writing.done():
+            self._finish()
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        if len(self._texts) >= _MANY:
+            await self._drain()
+
+    async def _drain(self) -> None:
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    async def _write(self) -> None:
+        while self._texts:
+            text, self._texts = "".join(self._texts), []
+            await asyncio.to_thread(write_out, text)

@@ -1,0 +1,120 @@
+"""What an error or a pause means to a person, in words: the reason, and what to do next.
+
+Pure functions.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from math import ceil
+from typing import Final
+
+import lox24_async as lox
+from lox24_async.cli.exits import ExitCode
+from lox24_async.cli.text import capital, mask, printable
+
+CAUSES: Final[Mapping[ExitCode, tuple[type[lox.Lox24Error], ...]]] = {
+    ExitCode.REFUSED: (lox.AuthenticationError, lox.AccountNotActivatedError),
+    ExitCode.BLOCKED: (lox.IPBlockedError,),
+    ExitCode.UNREACHABLE: (lox.TransportError, lox.ServerError),
+}
+"""What has one reason for all bulks, by its exit code."""
+IN_VAIN: Final = 10
+"""So many ids without an answer, when there was none at all, are enough."""
+_REASONS: Final[tuple[tuple[type[lox.Lox24Error], str], ...]] = (
+    (lox.InvalidBulkIdError, "no bulk id"),
+    (lox.NotFoundError, "LOX24 knows no such bulk in this account"),
+    (lox.AuthenticationError, "LOX24 refused the token"),
+    (lox.AccountNotActivatedError, "LOX24 says that the account is not activated"),
+    (lox.IPBlockedError, "LOX24 blocks or limits this IP"),
+)
+
+
+def code_of(error: lox.Lox24Error) -> ExitCode:
+    """Return the exit code of a command that one error ended."""
+    return next(
+        (code for code, kinds in CAUSES.items() if isinstance(error, kinds)), ExitCode.NOT_ALL
+    )
+
+
+def reason(error: lox.Lox24Error) -> str:
+    """Say in a few words what went wrong, without what to do."""
+    for kind, said in _REASONS:
+        if isinstance(error, kind):
+            return said
+    if isinstance(error, lox.APIStatusError | lox.ResponseDecodeError):
+        return f"HTTP {error.status}: {_foreign(error.message)}"
+    return _foreign(error.message)
+
+
+def explain(error: lox.Lox24Error, base_url: str, token_source: str) -> str:
+    """Say in one or two sentences what went wrong, and what to do next."""
+    if code_of(error) in CAUSES:
+        return f"{cause(error, base_url)}. {remedy(error, token_source)}."
+    facts = _facts(error)
+    if isinstance(error, lox.InsufficientFundsError):
+        return f"The account has not enough funds{facts}. Top it up, then run the same line again."
+    if isinstance(error, lox.APIStatusError) and error.violations:
+        rules = "; ".join(
+            _foreign(f"{v.property_path or 'request'}: {v.message or 'refused'}")
+            for v in error.violations
+        )
+        return f"LOX24 found the request invalid{facts}: {rules.rstrip('.')}."
+    return f"{capital(reason(error))}{facts}."
+
+
+def explain_pause(pause: lox.Pause) -> str:
+    """Say why nothing moves, and for how long."""
+    what = reason(pause.cause)
+    if isinstance(pause.cause, lox.ServerError):
+        what = f"LOX24 fails (HTTP {pause.cause.status})"
+    elif isinstance(pause.cause, lox.TransportError):
+        what = "LOX24 cannot be reached"
+    if pause.seconds <= 0:
+        return f"{what}: trying again"
+    minutes, seconds = divmod(ceil(pause.seconds), 60)
+    return f"{what}: next try in {minutes}:{seconds:02}"
+
+
+def cause(error: lox.Lox24Error, base_url: str) -> str:
+    """Say what one of the ``CAUSES`` is; without a full stop."""
+    facts = _facts(error)
+    if isinstance(error, lox.IPBlockedError):
+        return f"{reason(error)}{facts}{_until(error)}"
+    if isinstance(error, lox.TransportError | lox.ServerError):
+        what = "fails" if isinstance(error, lox.ServerError) else "cannot be reached"
+        return f"LOX24 at {base_url} {what}: {_foreign(error.message)}{facts}"
+    return f"{reason(error)}{facts}"
+
+
+def remedy(error: lox.Lox24Error, token_source: str) -> str:
+    """Say what to do about one of the ``CAUSES``; without a full stop."""
+    if isinstance(error, lox.IPBlockedError):
+        return "Run the same line again then"
+    if isinstance(error, lox.TransportError | lox.ServerError):
+        return "Check the network and the base URL, then run the same line again"
+    return (
+        f"Check {token_source}, and wait a minute before you try again: more than three"
+        " wrong tries within a minute block this IP for ten"
+    )
+
+
+def _facts(error: lox.Lox24Error) -> str:
+    if isinstance(error, lox.APIStatusError | lox.ResponseDecodeError):
+        request = f", request id {error.request_id}" if error.request_id else ""
+        return f" (HTTP {error.status}{request})"
+    return ""
+
+
+def _until(error: lox.IPBlockedError) -> str:
+    end = error.blocked_until
+    if end is None:
+        return ", for up to ten minutes"
+    seconds = max(0.0, (end - datetime.now(end.tzinfo)).total_seconds())
+    if seconds > 24 * 3600:
+        return " for more than a day"
+    wait = f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    return f" until about {end.astimezone():%H:%M:%S} (in {wait})"
+
+
+def _foreign(text: str) -> str:
+    return printable(mask(text)).rstrip(".")

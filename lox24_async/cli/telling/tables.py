@@ -1,0 +1,178 @@
+"""Consoles, and bulks as people read them: a line in a list, or all facts of one."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lox24_async import Bulk, BulkStatus
+from lox24_async.cli.text import local, printable
+
+LISTED: Final = 10
+"""So many bulks are named one by one; of the others it is said how many there are."""
+_PHONES: Final = 10  # that are shown one by one
+_STATUS: Final[Mapping[int, tuple[str, str]]] = {
+    BulkStatus.NEW: ("new", "cyan"),
+    BulkStatus.IN_PROGRESS: ("in progress", "yellow"),
+    BulkStatus.PROCESSED: ("processed", ""),
+    BulkStatus.CANCELED: ("cancelled", "green"),
+    BulkStatus.SYSTEM_ERROR: ("system error", "red"),
+    BulkStatus.NO_RECIPIENTS: ("no recipients", "red"),
+}
+
+
+# --- consoles
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person watches, in a terminal that can move its cursor."""
+    return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+def make_console(stream: TextIO | None = None, *, quiet: bool = False) -> Console:
+    """Return a console, by default on stderr, that writes control codes to a terminal only."""
+    terminal = is_terminal(stream or sys.stderr)
+    colours = terminal and not os.environ.get("NO_COLOR")
+    return Console(
+        file=stream or sys.stderr,
+        quiet=quiet,
+        force_terminal=terminal,
+        color_system="auto" if colours else None,
+        legacy_windows=None if terminal else False,
+        markup=False,  # what a server says is no markup
+        highlight=False,
+        emoji=False,
+    )
+
+
+def say(console: Console, text: str | Text = "", style: str = "") -> None:
+    """Print a line; only a terminal has a width to wrap it at."""
+    line = Text(text, style=style) if isinstance(text, str) else text
+    console.print(line, soft_wrap=not console.is_terminal)
+
+
+def say_cut(console: Console, line: Text) -> None:
+    """Print a line, cut off at the edge of a terminal and nowhere else."""
+    if console.is_terminal:
+        console.print(line, no_wrap=True, overflow="ellipsis")
+    else:
+        console.print(line, soft_wrap=True)
+
+
+def say_some(
+    console: Console, lines: Sequence[str | Text], more: str, style: str = "", indent: str = ""
+) -> None:
+    """Print the first lines, and how many there are more: ``more`` stands behind the number."""
+    for line in lines[:LISTED]:
+        say(console, Text.assemble(indent, line), style)
+    if len(lines) > LISTED:
+        say(console, f"{indent}… and {len(lines) - LISTED:,} more{more}", style)
+
+
+def fact_table(facts: Iterable[tuple[str, str | Text]]) -> Table:
+    """Return facts by name, a row each, folded at the edge."""
+    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in facts:
+        grid.add_row(name, value)
+    return grid
+
+
+# --- bulks
+
+
+def status_of(bulk: Bulk) -> Text:
+    """Return a bulk's state in words, with its colour."""
+    code = int(bulk.status_code)
+    return Text(*_STATUS.get(code, (f"status {code}", "magenta")))
+
+
+def messages_of(bulk: Bulk, unknown: str = "") -> str:
+    """Return how many messages a bulk has."""
+    return unknown if bulk.msg_total_count is None else f"{bulk.msg_total_count:,}"
+
+
+def money(price: Decimal) -> str:
+    """Return a price with two decimals, or more if it has more."""
+    text = f"{price:,f}"
+    return text if len(text.partition(".")[2]) > 1 else f"{price:,.2f}"
+
+
+def bulk_line(bulk: Bulk, width: int, *numbers: str) -> Text:
+    """Return a bulk as people read it in a list; the numbers stand between state and time."""
+    created = "" if bulk.created_at is None else local(bulk.created_at, seconds=False)
+    status = status_of(bulk)
+    status.pad_right(width - len(status))
+    line = Text.assemble(
+        f"{bulk.uuid}  ",
+        status,
+        *(f"  {number}" for number in numbers),
+        f"  {created:22}  {printable(bulk.sender_id or ''):11}  {printable(bulk.text or '')}",
+    )
+    line.rstrip()
+    return line
+
+
+def print_facts(console: Console, bulk: Bulk) -> None:
+    """Print all fields that LOX24 told, in the order in which people ask for them."""
+    facts = list(_facts(bulk))
+    if console.is_terminal:
+        console.print(fact_table(facts))
+        return
+    for name, value in facts:  # no width to fold at
+        lines = value.plain.split("\n")
+        console.print(Text(f"{name:13}  " + f"\n{'':15}".join(lines)), soft_wrap=True)
+
+
+def _facts(bulk: Bulk) -> Iterator[tuple[str, Text]]:
+    yield "bulk", Text(str(bulk.uuid))
+    status = status_of(bulk)
+    if bulk.status_code in _STATUS:
+        status.append(f" ({int(bulk.status_code)})")
+    yield "status", status
+    for name, value in _known(bulk):
+        if value is not None:
+            yield name, Text(value)
+    for name, raw in bulk.extra.items():
+        yield printable(name), Text(printable(json.dumps(raw, ensure_ascii=False)))
+
+
+def _known(bulk: Bulk) -> Iterator[tuple[str, str | None]]:
+    yield "sender", _plain(bulk.sender_id)
+    if bulk.text is not None:
+        yield "text", "\n".join(printable(line) for line in bulk.text.splitlines())
+    yield "recipients", None if bulk.phones is None else _listed(bulk.phones)
+    groups = bulk.msg_groups
+    yield "groups", None if groups is None else ", ".join(printable(str(g)) for g in groups)
+    yield "messages", messages_of(bulk) or None
+    yield "price", None if bulk.price is None else f"{bulk.price:f} (in the account's currency)"
+    yield "created", None if bulk.created_at is None else local(bulk.created_at)
+    yield "delivery", "at once" if bulk.delivery_at is None else local(bulk.delivery_at)
+    yield "processed", None if bulk.processed_at is None else local(bulk.processed_at)
+    yield "service", _plain(bulk.service_code)
+    alphabet = {True: "Unicode", False: "GSM 03.38", None: None}
+    yield "alphabet", alphabet[bulk.is_unicode]
+    yield "language", _plain(bulk.voice_lang)
+    yield "source", _plain(bulk.source)
+    yield "API key", _plain(bulk.key_id)
+    yield "from IP", _plain(bulk.ip)
+    yield "simulated", "yes: nothing is sent" if bulk.is_dryrun else None
+    yield "text deleted", "yes" if bulk.is_text_deleted else None
+
+
+def _plain(value: object) -> str | None:
+    return None if value is None else printable(str(value))
+
+
+def _listed(phones: Sequence[str]) -> str:
+    lines = [printable(phone) for phone in phones[:_PHONES]]
+    if len(phones) > _PHONES:
+        lines.append(f"… and {len(phones) - _PHONES:,} more; --output json has all")
+    return "\n".join(lines)
