@@ -1,4 +1,4 @@
-"""The filters and the order of a list, as LOX24's query parameters say them.
+"""Filters, order and pages of a collection, as LOX24's query parameters say them.
 
 Source: https://doc.lox24.eu/info/collection-filters/ and
 https://doc.lox24.eu/api/operations/api_bulks_get_collection/
@@ -6,17 +6,17 @@ https://doc.lox24.eu/api/operations/api_bulks_get_collection/
 
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
-from attrs import fields
+from attrs import fields, frozen
 
 from lox24_async import Bulk
 
-from ._answers import Flaw
+from ._shapes import Flaw
 
 Query = Mapping[str, str | Mapping[str, str]]
 Condition = Callable[[Bulk], bool]
@@ -37,7 +37,44 @@ class InvalidQueryError(Exception):
         self.flaw = Flaw(parameter, f"This value should be {expected}.", "parameter")
 
 
-def read_query(pairs: Iterable[tuple[str, str]]) -> Query:
+@frozen
+class Found:
+    """One page of what was looked for."""
+
+    members: Sequence[Bulk]
+    page: int
+    last: int
+    total: int
+
+
+def find(bulks: list[Bulk], pairs: Iterable[tuple[str, str]], page_size: int) -> Found:
+    """Return the page that a query asks for.
+
+    Args:
+        bulks: All there are.
+        pairs: The query's parameters, decoded.
+        page_size: Members of one page.
+
+    Raises:
+        InvalidQueryError: a known parameter has an impossible value.
+    """
+    query = _read_query(pairs)
+    page = _page_number(_one(query, "page", "1"))
+    wanted = _conditions(query)
+    if wanted:
+        bulks = [bulk for bulk in bulks if all(fits(bulk) for fits in wanted)]
+    ordered = _in_order(bulks, query)
+    last = max(1, -(-len(ordered) // page_size))
+    return Found(ordered[(page - 1) * page_size : page * page_size], page, last, len(ordered))
+
+
+def _page_number(said: str) -> int:
+    if not (said.isascii() and said.isdigit()) or not 0 < len(said.lstrip("0")) <= 18:
+        raise InvalidQueryError("page", "an integer of 1 or more")
+    return int(said)
+
+
+def _read_query(pairs: Iterable[tuple[str, str]]) -> Query:
     """Read parameters as PHP does: ``a=1``, ``a[]=1``, ``a[0]=1`` and ``a[gt]=1``; the last wins.
 
     Returns:
@@ -61,7 +98,7 @@ def read_query(pairs: Iterable[tuple[str, str]]) -> Query:
     return query
 
 
-def one(query: Query, name: str, default: str) -> str:
+def _one(query: Query, name: str, default: str) -> str:
     """Return the value of a parameter that has no brackets."""
     value = query.get(name, default)
     if not isinstance(value, str):
@@ -133,7 +170,7 @@ _COMPARISONS: Final = {
 }
 
 
-def conditions(query: Query) -> list[Condition]:
+def _conditions(query: Query) -> list[Condition]:
     """Return what a bulk must fulfil to be in the list; unknown parameters do not count.
 
     Raises:
@@ -146,7 +183,7 @@ def conditions(query: Query) -> list[Condition]:
         elif name in _PARTIAL:
             found += _partial(name, said)
         elif name in _BOOLEAN:
-            found.append(partial(_is, _value(name), _boolean(name, one(query, name, ""))))
+            found.append(partial(_is, _value(name), _boolean(name, _one(query, name, ""))))
         elif name == "exists":
             found += _exists(said)
     return found
@@ -224,7 +261,7 @@ def _is_between(actual: int, limits: tuple[int, int]) -> bool:
 # --- order
 
 
-def in_order(bulks: Iterable[Bulk], query: Query) -> list[Bulk]:
+def _in_order(bulks: Iterable[Bulk], query: Query) -> list[Bulk]:
     """Return bulks in the order that a query asks for; the newest first if it does not.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The operations of the Bulk resource: which request means which, and what it answers."""
+"""The operations: which request means which, and what it answers."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -6,15 +6,14 @@ from decimal import Decimal
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from attrs import frozen
+from attrs import field, frozen
 
 from lox24_async import Bulk, BulkStatus
 
-from ._answers import Answer, invalid, problem
 from ._bulks import Bulks
-from ._drafts import NotAnObjectError, fields_of, flaws_of, read_body
-from ._forms import Version, full, linked, summary
-from ._list import list_bulks
+from ._search import InvalidQueryError, find
+from ._shapes import Problem, Version, collection, full, invalid, linked, summary
+from ._validation import NotAnObjectError, fields_of, flaws_of, read_body
 
 _ID: Final = r"/bulks/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 
@@ -42,24 +41,33 @@ class Call:
     json_ld: bool
 
 
-class Operations:
+@frozen
+class Answer:
+    """A good answer: its status and its JSON; the content of a 204 is ``None``."""
+
+    status: int
+    content: Any
+    headers: Mapping[str, str] = field(factory=dict[str, str])
+
+
+class Routes:
     """Carries requests out on a postbox."""
 
     def __init__(self, settings: Settings, bulks: Bulks) -> None:
         self._settings = settings
         self._bulks = bulks
-        self._collection: Mapping[str, Mapping[str, Callable[[Call], Answer]]] = {
+        self._collection: Mapping[str, Mapping[str, Callable[[Call], Answer | Problem]]] = {
             "/bulks": {"GET": self._list, "POST": self._create},
             # The path of the dry run is not documented: that of /sms, by analogy.
             "/bulks/dryrun": {"POST": self._simulate},
         }
-        self._item: Mapping[str, Mapping[str, Callable[[Call, Bulk], Answer]]] = {
+        self._item: Mapping[str, Mapping[str, Callable[[Call, Bulk], Answer | Problem]]] = {
             "": {"GET": self._read, "DELETE": self._delete},
             "/status": {"GET": self._status},
             "/cancel": {"PUT": self._cancel},
         }
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: Call) -> Answer | Problem:
         """Carry a request out."""
         if call.path in self._collection:
             methods = self._collection[call.path]
@@ -75,36 +83,45 @@ class Operations:
         bulk = self._bulks.get(UUID(found[1]))
         return _not_found() if bulk is None else operations[call.method](call, bulk)
 
-    def _list(self, call: Call) -> Answer:
-        return list_bulks(
-            self._bulks.all(),
+    def _list(self, call: Call) -> Answer | Problem:
+        try:
+            found = find(self._bulks.all(), call.pairs, self._settings.page_size)
+        except InvalidQueryError as error:
+            return invalid([error.flaw])
+        members = [full(bulk) for bulk in found.members]
+        if not call.json_ld:
+            return Answer(200, members)
+        content = collection(
+            members,
             call.pairs,
-            page_size=self._settings.page_size,
+            page=found.page,
+            last=found.last,
+            total=found.total,
             version=self._settings.version,
-            json_ld=call.json_ld,
         )
+        return Answer(200, content)
 
-    def _create(self, call: Call) -> Answer:
+    def _create(self, call: Call) -> Answer | Problem:
         bulk = self._drafted(call, is_dryrun=False)
-        if isinstance(bulk, Answer):
+        if isinstance(bulk, Problem):
             return bulk
         funds = self._settings.funds
         if funds is not None and bulk.price is not None and bulk.price > funds:
-            return problem(402, "Not enough funds on the account")
+            return Problem(402, "Not enough funds on the account")
         return _described(201, full(self._bulks.put(bulk)), call)
 
-    def _simulate(self, call: Call) -> Answer:
+    def _simulate(self, call: Call) -> Answer | Problem:
         bulk = self._drafted(call, is_dryrun=True)
-        return bulk if isinstance(bulk, Answer) else _described(201, full(bulk), call)
+        return bulk if isinstance(bulk, Problem) else _described(201, full(bulk), call)
 
-    def _drafted(self, call: Call, *, is_dryrun: bool) -> Bulk | Answer:
+    def _drafted(self, call: Call, *, is_dryrun: bool) -> Bulk | Problem:
         """Return the bulk that a request describes, or what is wrong with it."""
         if call.content_type != "application/json":
-            return problem(415, "The content type of the body should be application/json")
+            return Problem(415, "The content type of the body should be application/json")
         try:
             draft = read_body(call.body)
         except NotAnObjectError as error:
-            return problem(400, str(error))
+            return Problem(400, str(error))
         if flaws := flaws_of(draft):
             return invalid(flaws)
         fields = fields_of(draft)
@@ -121,9 +138,9 @@ class Operations:
     def _status(self, call: Call, bulk: Bulk) -> Answer:
         return _described(200, summary(bulk, self._settings.version), call)
 
-    def _cancel(self, call: Call, bulk: Bulk) -> Answer:
+    def _cancel(self, call: Call, bulk: Bulk) -> Answer | Problem:
         if not bulk.is_cancelable:  # the status of this refusal is not documented
-            return problem(422, "The bulk can not be cancelled in its status")
+            return Problem(422, "The bulk can not be cancelled in its status")
         return self._status(call, self._bulks.cancel(bulk.uuid))
 
     def _delete(self, _: Call, bulk: Bulk) -> Answer:
@@ -135,9 +152,9 @@ def _described(status: int, plain: dict[str, Any], call: Call) -> Answer:
     return Answer(status, linked(plain) if call.json_ld else plain)
 
 
-def _not_found() -> Answer:
-    return problem(404, "Resource not found")
+def _not_found() -> Problem:
+    return Problem(404, "Resource not found")
 
 
-def _wrong_method(methods: Mapping[str, object]) -> Answer:
-    return problem(405, "Method not allowed", {"Allow": ", ".join(methods)})
+def _wrong_method(methods: Mapping[str, object]) -> Problem:
+    return Problem(405, "Method not allowed", headers={"Allow": ", ".join(methods)})
