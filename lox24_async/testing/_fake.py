@@ -32,6 +32,8 @@ class FakeLox24:
     - ``GET /bulks`` with paging, filters and order; ``POST /bulks`` and ``POST
       /bulks/dryrun``, with the checks of what was posted; ``GET`` and ``DELETE
       /bulks/{id}``; ``GET /bulks/{id}/status``; ``PUT /bulks/{id}/cancel``.
+    - ``GET /sms``: the messages behind the bulks, with paging and filters (``bulk``,
+      ``is_sent`` and others). They go out one by one while their bulk is in progress.
     - 401 for a wrong token, and the IP block (429) after more than three in a minute; 403
       while :attr:`not_activated`; 402 when a bulk costs more than :attr:`funds`; 400, 404,
       405, 415 and 422 where they belong.
@@ -56,6 +58,7 @@ class FakeLox24:
             stays new until :meth:`set_status`. As all three times, for the bulks that get
             to such a state from now on, and by the time of the gateway's loop.
         sends_for: Seconds from then until it is processed; ``None``: it stays in progress.
+            Its messages go out evenly in this time; a cancel keeps the rest from it.
         stops_after: Seconds that a cancel takes; its answer then shows the old status.
 
     Example:
@@ -93,6 +96,8 @@ class FakeLox24:
         """How many recipients each group has, by its id; other groups have none."""
         self.funds: Decimal | None = None
         """What one created bulk may cost (else 402); ``None``: anything."""
+        self.ignored_filters: set[str] = set()
+        """Query parameters that lists do not heed, as a server that does not know them."""
         self.not_activated = False
         """Whether the account is not activated: 403 for the right token."""
         self.requests: list[ReceivedRequest] = []
@@ -103,7 +108,7 @@ class FakeLox24:
         """The most requests that were being answered at once."""
         self._clock = Clock()
         self._bulks = Bulks(self._clock, self)
-        self._routes = Routes(self, self._bulks)
+        self._routes = Routes(self, self._bulks, self._clock)
         self._script = Script()
         self._rule: Callable[[ReceivedRequest], Fault | None] | None = None
         self._wrong: deque[float] = deque()
@@ -130,21 +135,43 @@ class FakeLox24:
         """The date and time by the gateway's clock, which goes with its loop's time."""
         return self._clock.date()
 
-    def add_bulk(self, status: int = BulkStatus.NEW, **fields: Any) -> Bulk:
+    def add_bulk(
+        self, status: int = BulkStatus.NEW, *, sent: int | None = None, **fields: Any
+    ) -> Bulk:
         """Put a bulk into the postbox.
+
+        ``add_bulk(5, msg_total_count=10_000, sent=3_000)`` is a campaign in mid-flight; a
+        bulk of any size costs nothing until somebody asks for its messages.
 
         Args:
             status: Its status code.
+            sent: How many of its messages have gone out; ``None``: all of a processed bulk,
+                none of another.
             **fields: Other fields of ``Bulk``, ``uuid`` too.
 
         Returns:
             The bulk; its ``uuid`` is the id.
+
+        Raises:
+            ValueError: more messages were sent than there are.
         """
-        return self._bulks.add(status, **fields)
+        return self._bulks.add(status, sent, **fields)
 
     def set_status(self, bulk_id: UUID | str, status: int) -> Bulk:
         """Let a bulk be in another state, as if time had passed."""
         return self._bulks.set_status(bulk_id, status)
+
+    def sent(self, bulk_id: UUID | str) -> int:
+        """Return how many messages of a bulk have gone out by now."""
+        return self._bulks.sent(bulk_id)
+
+    def set_sent(self, bulk_id: UUID | str, sent: int) -> None:
+        """Let so many messages of a bulk have gone out, as if time had passed.
+
+        Raises:
+            ValueError: more messages were sent than there are.
+        """
+        self._bulks.set_sent(bulk_id, sent)
 
     def fail_next(
         self,
@@ -231,7 +258,7 @@ class FakeLox24:
         try:
             self.requests.append(request)
             path, _, query = request.path.partition("?")
-            fault = self._script.next_for(request.method, path)
+            fault = self._script.next_for(request.method, request.path)
             if fault is None and self._rule is not None:
                 fault = self._rule(request)
             call = Call(

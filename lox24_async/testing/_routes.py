@@ -10,9 +10,22 @@ from attrs import field, frozen
 
 from lox24_async import Bulk, BulkStatus
 
-from ._bulks import Bulks
-from ._search import InvalidQueryError, find
-from ._shapes import Problem, Version, collection, full, invalid, linked, summary
+from ._bulks import BULK_FILTERS, Bulks
+from ._clock import Clock
+from ._search import Found, InvalidQueryError, Query, as_boolean, as_uuid, find, read_query, several
+from ._shapes import (
+    BULK,
+    SMS,
+    Problem,
+    Resource,
+    Version,
+    collection,
+    full,
+    invalid,
+    linked,
+    summary,
+)
+from ._sms import SMS_FILTERS, Message, Messages
 from ._validation import NotAnObjectError, fields_of, flaws_of, read_body
 
 _ID: Final = r"/bulks/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
@@ -26,6 +39,7 @@ class Settings(Protocol):
     price_per_message: Decimal | None
     groups: dict[int, int]
     funds: Decimal | None
+    ignored_filters: set[str]
 
 
 @frozen(kw_only=True)
@@ -53,10 +67,12 @@ class Answer:
 class Routes:
     """Carries requests out on a postbox."""
 
-    def __init__(self, settings: Settings, bulks: Bulks) -> None:
+    def __init__(self, settings: Settings, bulks: Bulks, clock: Clock) -> None:
         self._settings = settings
         self._bulks = bulks
+        self._clock = clock
         self._collection: Mapping[str, Mapping[str, Callable[[Call], Answer | Problem]]] = {
+            "/sms": {"GET": self._list_sms},
             "/bulks": {"GET": self._list, "POST": self._create},
             # The path of the dry run is not documented: that of /sms, by analogy.
             "/bulks/dryrun": {"POST": self._simulate},
@@ -85,13 +101,53 @@ class Routes:
 
     def _list(self, call: Call) -> Answer | Problem:
         try:
-            found = find(self._bulks.all(), call.pairs, self._settings.page_size)
+            query = self._query(call)
+            found = find(self._bulks.all(), query, BULK_FILTERS, self._settings.page_size)
         except InvalidQueryError as error:
             return invalid([error.flaw])
-        members = [full(bulk) for bulk in found.members]
+        return self._page(BULK, found, [full(bulk) for bulk in found.members], call)
+
+    def _list_sms(self, call: Call) -> Answer | Problem:
+        try:
+            query = self._query(call)
+            messages = self._messages(query)
+            rest = {name: said for name, said in query.items() if name not in ("bulk", "is_sent")}
+            found = find(messages, rest, SMS_FILTERS, self._settings.page_size)
+        except InvalidQueryError as error:
+            return invalid([error.flaw])
+        return self._page(SMS, found, found.members, call)
+
+    def _query(self, call: Call) -> Query:
+        ignored = self._settings.ignored_filters
+        return {n: said for n, said in read_query(call.pairs).items() if n not in ignored}
+
+    def _messages(self, query: Query) -> Messages:
+        """Return the messages that ``bulk`` and ``is_sent`` leave, without making any."""
+        bulks = self._bulks.all()
+        if ids := {as_uuid("bulk", text) for text in several(query.get("bulk", {}))}:
+            bulks = [bulk for bulk in bulks if str(bulk.uuid) in ids]
+        sent = [as_boolean("is_sent", text) for text in several(query.get("is_sent", {}))]
+        newest_first = sorted(bulks, key=BULK_FILTERS.rank["created_at"], reverse=True)
+        return Messages(
+            newest_first,
+            self._bulks.sending,
+            sent=sent[-1] if sent else None,
+            now=self._clock.elapsed(),
+            timestamp=lambda elapsed: int(self._clock.date(elapsed).timestamp()),
+            price=float(self._settings.price_per_message or 0),
+        )
+
+    def _page(
+        self,
+        resource: Resource,
+        found: Found[Bulk] | Found[Message],
+        members: Sequence[Mapping[str, Any]],
+        call: Call,
+    ) -> Answer:
         if not call.json_ld:
             return Answer(200, members)
         content = collection(
+            resource,
             members,
             call.pairs,
             page=found.page,
@@ -149,7 +205,7 @@ class Routes:
 
 
 def _described(status: int, plain: dict[str, Any], call: Call) -> Answer:
-    return Answer(status, linked(plain) if call.json_ld else plain)
+    return Answer(status, linked(plain, BULK) if call.json_ld else plain)
 
 
 def _not_found() -> Problem:

@@ -1,32 +1,32 @@
 """Filters, order and pages of a collection, as LOX24's query parameters say them.
 
-Source: https://doc.lox24.eu/info/collection-filters/ and
-https://doc.lox24.eu/api/operations/api_bulks_get_collection/
+Source: https://doc.lox24.eu/info/collection-filters/
 """
 
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
-from attrs import fields, frozen
-
-from lox24_async import Bulk
+from attrs import frozen
 
 from ._shapes import Flaw
 
+T = TypeVar("T")
 Query = Mapping[str, str | Mapping[str, str]]
-Condition = Callable[[Bulk], bool]
 
 _NAME: Final = re.compile(r"([^\[\]]+)(?:\[([^\[\]]*)\])?")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
-_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 _DIRECTIONS: Final = {"asc": False, "": False, "desc": True}  # asc is the documented default
+_COMPARISONS: Final = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
 
 
 class InvalidQueryError(Exception):
@@ -37,33 +37,54 @@ class InvalidQueryError(Exception):
         self.flaw = Flaw(parameter, f"This value should be {expected}.", "parameter")
 
 
+@frozen(kw_only=True)
+class Filters(Generic[T]):
+    """What the members of a collection can be found and ordered by."""
+
+    value: Callable[[str], Callable[[T], Any]]
+    """By a field's name: how to get its value, as it stands on the wire."""
+    exact: Mapping[str, Callable[[str, str], Any]]
+    """Fields to equal one of several values, and how to read these."""
+    ranged: Sequence[str] = ()
+    """Those of the exact ones, all integers, that know ranges too."""
+    partial: Sequence[str] = ()
+    """Texts to contain another, without regard to case."""
+    boolean: Sequence[str] = ()
+    nullable: frozenset[str] = frozenset()
+    """Fields that may be asked for by ``exists``."""
+    rank: Mapping[str, Callable[[T], Any]]
+    """By a sortable field's name: what to sort by; nothing comes before all else."""
+    first: tuple[str, bool] | None = None
+    """The order of a query without one, and whether it descends; ``None``: as it comes."""
+
+
 @frozen
-class Found:
+class Found(Generic[T]):
     """One page of what was looked for."""
 
-    members: Sequence[Bulk]
+    members: Sequence[T]
     page: int
     last: int
     total: int
 
 
-def find(bulks: list[Bulk], pairs: Iterable[tuple[str, str]], page_size: int) -> Found:
+def find(items: Sequence[T], query: Query, filters: Filters[T], page_size: int) -> Found[T]:
     """Return the page that a query asks for.
 
     Args:
-        bulks: All there are.
-        pairs: The query's parameters, decoded.
+        items: All there are; only counted and cut, if the query has no filter and no order.
+        query: What is asked for; unknown parameters do not count.
+        filters: What can be asked for.
         page_size: Members of one page.
 
     Raises:
         InvalidQueryError: a known parameter has an impossible value.
     """
-    query = _read_query(pairs)
     page = _page_number(_one(query, "page", "1"))
-    wanted = _conditions(query)
+    wanted = _conditions(query, filters)
     if wanted:
-        bulks = [bulk for bulk in bulks if all(fits(bulk) for fits in wanted)]
-    ordered = _in_order(bulks, query)
+        items = [item for item in items if all(fits(item) for fits in wanted)]
+    ordered = _in_order(items, query, filters)
     last = max(1, -(-len(ordered) // page_size))
     return Found(ordered[(page - 1) * page_size : page * page_size], page, last, len(ordered))
 
@@ -74,7 +95,7 @@ def _page_number(said: str) -> int:
     return int(said)
 
 
-def _read_query(pairs: Iterable[tuple[str, str]]) -> Query:
+def read_query(pairs: Iterable[tuple[str, str]]) -> Query:
     """Read parameters as PHP does: ``a=1``, ``a[]=1``, ``a[0]=1`` and ``a[gt]=1``; the last wins.
 
     Returns:
@@ -106,151 +127,117 @@ def _one(query: Query, name: str, default: str) -> str:
     return value
 
 
-# --- what a bulk holds, as it stands on the wire
-
-
-def _seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp())
-
-
-def _value(name: str) -> Callable[[Bulk], Any]:
-    match name:
-        case "created_at" | "processed_at":
-            return lambda bulk: _seconds(getattr(bulk, name))
-        case "delivery_at":
-            return lambda bulk: _seconds(bulk.delivery_at) or 0
-        case "uuid":
-            return lambda bulk: str(bulk.uuid)
-        case _:
-            return lambda bulk: getattr(bulk, name)
-
-
 # --- what a parameter says
 
 
-def _text(_: str, value: str) -> str:
+def as_text(_: str, value: str) -> str:
+    """Read a text."""
     return value
 
 
-def _uuid(name: str, value: str) -> str:
+def as_uuid(name: str, value: str) -> str:
+    """Read an id."""
     if _UUID.fullmatch(value) is None:
         raise InvalidQueryError(name, "a UUID in lower case")
     return value
 
 
-def _integer(name: str, value: str) -> int:
+def as_integer(name: str, value: str) -> int:
+    """Read a number."""
     if _INTEGER.fullmatch(value) is None:
         raise InvalidQueryError(name, "an integer")
     return int(value)
 
 
-def _boolean(name: str, value: str) -> bool:
+def as_boolean(name: str, value: str) -> bool:
+    """Read yes or no."""
     if value not in _BOOLEANS:
         raise InvalidQueryError(name, "true, false, 1 or 0")
     return _BOOLEANS[value]
 
 
-_RANGED: Final = ("created_at", "delivery_at", "processed_at", "msg_total_count")
-_EXACT: Final[Mapping[str, Callable[[str, str], Any]]] = {
-    "uuid": _uuid,
-    "status_code": _integer,
-    "service_code": _text,
-    "source": _integer,
-    "key_id": _integer,
-    **dict.fromkeys(_RANGED, _integer),
-}
-_PARTIAL: Final = ("text", "sender_id")
-_BOOLEAN: Final = ("is_unicode", "is_dryrun")
-_NAMES: Final = frozenset(a.name for a in fields(Bulk)) - {"extra", "_as_sent"}
-_COMPARISONS: Final = {
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
-}
+# --- which items are meant
 
 
-def _conditions(query: Query) -> list[Condition]:
-    """Return what a bulk must fulfil to be in the list; unknown parameters do not count.
-
-    Raises:
-        InvalidQueryError: a known parameter has an impossible value.
-    """
-    found: list[Condition] = []
+def _conditions(query: Query, filters: Filters[T]) -> list[Callable[[T], bool]]:
+    """Return what an item must fulfil."""
+    found: list[Callable[[T], bool]] = []
     for name, said in query.items():
-        if name in _EXACT:
-            found += _exact(name, said)
-        elif name in _PARTIAL:
-            found += _partial(name, said)
-        elif name in _BOOLEAN:
-            found.append(partial(_is, _value(name), _boolean(name, _one(query, name, ""))))
+        if name in filters.exact:
+            found += _exact(name, said, filters)
+        elif name in filters.partial:
+            found += _partial(filters.value(name), said)
+        elif name in filters.boolean:
+            wanted = as_boolean(name, _one(query, name, ""))
+            found.append(partial(_is, filters.value(name), wanted))
         elif name == "exists":
-            found += _exists(said)
+            found += _exists(said, filters)
     return found
 
 
-def _exact(name: str, said: str | Mapping[str, str]) -> list[Condition]:
-    found: list[Condition] = []
-    value, parse = _value(name), _EXACT[name]
-    wanted = {parse(name, text) for text in _several(said)}
+def _exact(
+    name: str, said: str | Mapping[str, str], filters: Filters[T]
+) -> list[Callable[[T], bool]]:
+    found: list[Callable[[T], bool]] = []
+    value, parse = filters.value(name), filters.exact[name]
+    wanted = {parse(name, text) for text in several(said)}
     if wanted:
-        found.append(lambda bulk: value(bulk) in wanted)
-    if name in _RANGED and not isinstance(said, str):
+        found.append(lambda item: value(item) in wanted)
+    if name in filters.ranged and not isinstance(said, str):
         for key, text in said.items():
             found += _range(value, key, text, f"{name}[{key}]")
     return found
 
 
-def _range(value: Callable[[Bulk], Any], key: str, text: str, name: str) -> list[Condition]:
+def _range(value: Callable[[T], Any], key: str, text: str, name: str) -> list[Callable[[T], bool]]:
     if key in _COMPARISONS:
-        return [partial(_compare, value, _COMPARISONS[key], _integer(name, text))]
+        return [partial(_compare, value, _COMPARISONS[key], as_integer(name, text))]
     if key == "between":
         first, dots, last = text.partition("..")
         if not dots:
             raise InvalidQueryError(name, "two integers with '..' between them")
-        limits = _integer(name, first), _integer(name, last)
+        limits = as_integer(name, first), as_integer(name, last)
         return [partial(_compare, value, _is_between, limits)]
     return []
 
 
-def _partial(name: str, said: str | Mapping[str, str]) -> list[Condition]:
-    parts = [text.lower() for text in _several(said)]
+def _partial(value: Callable[[T], Any], said: str | Mapping[str, str]) -> list[Callable[[T], bool]]:
+    parts = [text.lower() for text in several(said)]
     if not parts:
         return []
-    value = _value(name)
-    return [lambda bulk: any(part in (value(bulk) or "").lower() for part in parts)]
+    return [lambda item: any(part in (value(item) or "").lower() for part in parts)]
 
 
-def _exists(said: str | Mapping[str, str]) -> list[Condition]:
+def _exists(said: str | Mapping[str, str], filters: Filters[T]) -> list[Callable[[T], bool]]:
     if isinstance(said, str):
         raise InvalidQueryError("exists", "given as exists[field]")
-    found: list[Condition] = []
+    found: list[Callable[[T], bool]] = []
     for name, text in said.items():
-        if name in _NAMES:
-            wanted = _boolean(f"exists[{name}]", text)
-            found.append(partial(_has, _value(name), wanted))
+        if name in filters.nullable:
+            wanted = as_boolean(f"exists[{name}]", text)
+            found.append(partial(_has, filters.value(name), wanted))
     return found
 
 
-def _several(said: str | Mapping[str, str]) -> list[str]:
+def several(said: str | Mapping[str, str]) -> list[str]:
     """Return the values of which one is to fit: the plain one, or those with numbers."""
     if isinstance(said, str):
         return [said]
     return [text for key, text in said.items() if _INTEGER.fullmatch(key)]
 
 
-def _is(value: Callable[[Bulk], Any], wanted: Any, bulk: Bulk) -> bool:
-    return bool(value(bulk) is wanted)
+def _is(value: Callable[[T], Any], wanted: Any, item: T) -> bool:
+    return bool(value(item) is wanted)
 
 
-def _has(value: Callable[[Bulk], Any], wanted: bool, bulk: Bulk) -> bool:
-    return (value(bulk) is not None) is wanted
+def _has(value: Callable[[T], Any], wanted: bool, item: T) -> bool:
+    return (value(item) is not None) is wanted
 
 
 def _compare(
-    value: Callable[[Bulk], Any], compare: Callable[[Any, Any], bool], limit: object, bulk: Bulk
+    value: Callable[[T], Any], compare: Callable[[Any, Any], bool], limit: object, item: T
 ) -> bool:
-    actual = value(bulk)
+    actual = value(item)
     return actual is not None and compare(actual, limit)
 
 
@@ -261,29 +248,21 @@ def _is_between(actual: int, limits: tuple[int, int]) -> bool:
 # --- order
 
 
-def _in_order(bulks: Iterable[Bulk], query: Query) -> list[Bulk]:
-    """Return bulks in the order that a query asks for; the newest first if it does not.
-
-    Raises:
-        InvalidQueryError: a direction is neither ``asc`` nor ``desc``.
-    """
+def _in_order(items: Sequence[T], query: Query, filters: Filters[T]) -> Sequence[T]:
     said = query.get("_order", {})
     if isinstance(said, str):
         raise InvalidQueryError("_order", "given as _order[field]")
     order: list[tuple[str, bool]] = []
     for name, text in said.items():
-        if name in _RANGED:
+        if name in filters.rank:
             if text.lower() not in _DIRECTIONS:
                 raise InvalidQueryError(f"_order[{name}]", "asc or desc")
             order.append((name, _DIRECTIONS[text.lower()]))
-    result = list(bulks)
-    for name, descending in reversed(order or [("created_at", True)]):
-        result.sort(key=_rank(name), reverse=descending)
+    if not order and filters.first is not None:
+        order.append(filters.first)
+    if not order:
+        return items
+    result = list(items)
+    for name, descending in reversed(order):
+        result.sort(key=filters.rank[name], reverse=descending)
     return result
-
-
-def _rank(name: str) -> Callable[[Bulk], Any]:
-    """Return what to sort by: nothing comes before all else."""
-    get = attrgetter(name)  # not the wire's value: there may be many bulks
-    nothing = -1 if name == "msg_total_count" else _BEFORE_ALL
-    return lambda bulk: nothing if (value := get(bulk)) is None else value

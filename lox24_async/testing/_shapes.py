@@ -37,6 +37,19 @@ _converter = make_converter()
 Pairs = Sequence[tuple[str, str]]
 
 
+@frozen
+class Resource:
+    """A kind of things that the gateway has."""
+
+    path: str
+    kind: str
+    """Its JSON-LD type. It is not documented; the pages show class names for others."""
+
+
+BULK: Final = Resource("/bulks", "Bulk")
+SMS: Final = Resource("/sms", "Sms")
+
+
 # --- bulks
 
 
@@ -51,10 +64,9 @@ def summary(bulk: Bulk, version: Version) -> dict[str, Any]:
     return {name: value for name, value in full(bulk).items() if name not in hidden}
 
 
-def linked(plain: Mapping[str, Any], *, member: bool = False) -> dict[str, Any]:
+def linked(plain: Mapping[str, Any], resource: Resource, *, member: bool = False) -> dict[str, Any]:
     """Return the JSON-LD form of a description; a list's member has no context."""
-    # The value of @type is not documented; the pages show class names for other resources.
-    names = {"@id": f"/bulks/{plain['uuid']}", "@type": "Bulk"}
+    names = {"@id": f"{resource.path}/{plain['uuid']}", "@type": resource.kind}
     return {**names, **plain} if member else {"@context": _CONTEXT, **names, **plain}
 
 
@@ -62,6 +74,7 @@ def linked(plain: Mapping[str, Any], *, member: bool = False) -> dict[str, Any]:
 
 
 def collection(
+    resource: Resource,
     members: Sequence[Mapping[str, Any]],
     pairs: Pairs,
     *,
@@ -73,6 +86,7 @@ def collection(
     """Return a page of a collection in its JSON-LD envelope.
 
     Args:
+        resource: What it is a collection of.
         members: What is on the page, in plain JSON.
         pairs: The query's parameters, decoded: the links repeat them.
         page: Its number.
@@ -82,20 +96,20 @@ def collection(
     """
     return {
         "@context": _CONTEXT,
-        "@id": "/bulks",
+        "@id": resource.path,
         "@type": "hydra:Collection",
-        _MEMBER[version]: [linked(plain, member=True) for plain in members],
+        _MEMBER[version]: [linked(plain, resource, member=True) for plain in members],
         "hydra:totalItems": total,
-        "hydra:view": _view(pairs, page, last),
+        "hydra:view": _view(resource.path, pairs, page, last),
     }
 
 
-def _view(pairs: Pairs, page: int, last: int) -> dict[str, Any]:
+def _view(path: str, pairs: Pairs, page: int, last: int) -> dict[str, Any]:
     rest = [(name, value) for name, value in pairs if name != "page"]
 
     def iri(number: int | None) -> str:
         query = urlencode(([] if number is None else [("page", str(number))]) + rest)
-        return f"/bulks?{query}" if query else "/bulks"
+        return f"{path}?{query}" if query else path
 
     kind = "hydra:PartialCollectionView"
     if last == 1:  # not documented; the framework leaves the links out
