@@ -4,17 +4,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from ._fake import FakeLox24
     from ._faults import Fault
-    from ._gateway import FakeLox24, ReceivedRequest
-    from ._guard import forget_guard
+    from ._isolation import forget_guard
+    from ._server import ReceivedRequest
 
 __all__ = ["FakeLox24", "Fault", "ReceivedRequest", "forget_guard"]
 
 _HOMES: Final = {
-    "FakeLox24": "_gateway",
+    "FakeLox24": "_fake",
     "Fault": "_faults",
-    "ReceivedRequest": "_gateway",
-    "forget_guard": "_guard",
+    "ReceivedRequest": "_server",
+    "forget_guard": "_isolation",
 }
 
 

@@ -41,9 +41,9 @@ class Fault:
             raise ValueError("drop is 'before', 'after' or 'within'")
 
     def fits(self, method: str, path: str) -> bool:
-        """Whether it is meant for this request."""
-        wanted_method = self.method in (None, method)
-        return wanted_method and (self.bulk_id is None or f"/{self.bulk_id}" in path)
+        """Whether it is meant for this request; the path is the one with the query."""
+        about = self.bulk_id is None or f"/{self.bulk_id}" in path or f"bulk={self.bulk_id}" in path
+        return about and self.method in (None, method)
 
     @property
     def executes(self) -> bool:

@@ -1,41 +1,27 @@
 """``FakeLox24``: a faithful gateway over real HTTP on a free loopback port."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Self
-from uuid import UUID
-
-from aiohttp import web
-from attrs import frozen
+from urllib.parse import parse_qsl, unquote
+from uuid import UUID, uuid4
 
 from lox24_async import Bulk, BulkStatus, Headers
 
-from ._answers import Answer, new_request, problem, respond, send_half
 from ._bulks import Bulks
 from ._clock import Clock
 from ._faults import Drop, Fault, Script, plain_id
-from ._forms import Version
-from ._guard import forget_guard
-from ._operations import Call, Operations
+from ._isolation import forget_guard
+from ._routes import Answer, Call, Routes
+from ._server import ReceivedRequest, Reply, Server
+from ._shapes import Problem, Version, problem_body
 
 _WINDOW: Final = 60.0
 _WRONG_ALLOWED: Final = 3
-
-
-@frozen
-class ReceivedRequest:
-    """What arrived at the gateway."""
-
-    method: str
-    path: str
-    """With the query, as it came."""
-    headers: Headers
-    body: bytes
-    at: float
-    """When, in seconds of the gateway's clock."""
 
 
 class FakeLox24:
@@ -46,6 +32,8 @@ class FakeLox24:
     - ``GET /bulks`` with paging, filters and order; ``POST /bulks`` and ``POST
       /bulks/dryrun``, with the checks of what was posted; ``GET`` and ``DELETE
       /bulks/{id}``; ``GET /bulks/{id}/status``; ``PUT /bulks/{id}/cancel``.
+    - ``GET /sms``: the messages behind the bulks, with paging and filters (``bulk``,
+      ``is_sent`` and others). They go out one by one while their bulk is in progress.
     - 401 for a wrong token, and the IP block (429) after more than three in a minute; 403
       while :attr:`not_activated`; 402 when a bulk costs more than :attr:`funds`; 400, 404,
       405, 415 and 422 where they belong.
@@ -70,6 +58,7 @@ class FakeLox24:
             stays new until :meth:`set_status`. As all three times, for the bulks that get
             to such a state from now on, and by the time of the gateway's loop.
         sends_for: Seconds from then until it is processed; ``None``: it stays in progress.
+            Its messages go out evenly in this time; a cancel keeps the rest from it.
         stops_after: Seconds that a cancel takes; its answer then shows the old status.
 
     Example:
@@ -107,6 +96,8 @@ class FakeLox24:
         """How many recipients each group has, by its id; other groups have none."""
         self.funds: Decimal | None = None
         """What one created bulk may cost (else 402); ``None``: anything."""
+        self.ignored_filters: set[str] = set()
+        """Query parameters that lists do not heed, as a server that does not know them."""
         self.not_activated = False
         """Whether the account is not activated: 403 for the right token."""
         self.requests: list[ReceivedRequest] = []
@@ -117,15 +108,13 @@ class FakeLox24:
         """The most requests that were being answered at once."""
         self._clock = Clock()
         self._bulks = Bulks(self._clock, self)
-        self._operations = Operations(self, self._bulks)
+        self._routes = Routes(self, self._bulks, self._clock)
         self._script = Script()
         self._rule: Callable[[ReceivedRequest], Fault | None] | None = None
         self._wrong: deque[float] = deque()
         self._blocked_until = float("-inf")
-        self._port = port
+        self._server = Server(self._respond, self._clock, port)
         self._url = ""
-        self._runner: web.ServerRunner | None = None
-        self._handlers: set[asyncio.Task[Any]] = set()
 
     # --- for the test
 
@@ -146,21 +135,43 @@ class FakeLox24:
         """The date and time by the gateway's clock, which goes with its loop's time."""
         return self._clock.date()
 
-    def add_bulk(self, status: int = BulkStatus.NEW, **fields: Any) -> Bulk:
+    def add_bulk(
+        self, status: int = BulkStatus.NEW, *, sent: int | None = None, **fields: Any
+    ) -> Bulk:
         """Put a bulk into the postbox.
+
+        ``add_bulk(5, msg_total_count=10_000, sent=3_000)`` is a campaign in mid-flight; a
+        bulk of any size costs nothing until somebody asks for its messages.
 
         Args:
             status: Its status code.
+            sent: How many of its messages have gone out; ``None``: all of a processed bulk,
+                none of another.
             **fields: Other fields of ``Bulk``, ``uuid`` too.
 
         Returns:
             The bulk; its ``uuid`` is the id.
+
+        Raises:
+            ValueError: more messages were sent than there are.
         """
-        return self._bulks.add(status, **fields)
+        return self._bulks.add(status, sent, **fields)
 
     def set_status(self, bulk_id: UUID | str, status: int) -> Bulk:
         """Let a bulk be in another state, as if time had passed."""
         return self._bulks.set_status(bulk_id, status)
+
+    def sent(self, bulk_id: UUID | str) -> int:
+        """Return how many messages of a bulk have gone out by now."""
+        return self._bulks.sent(bulk_id)
+
+    def set_sent(self, bulk_id: UUID | str, sent: int) -> None:
+        """Let so many messages of a bulk have gone out, as if time had passed.
+
+        Raises:
+            ValueError: more messages were sent than there are.
+        """
+        self._bulks.set_sent(bulk_id, sent)
 
     def fail_next(
         self,
@@ -224,26 +235,14 @@ class FakeLox24:
     async def start(self) -> Self:
         """Begin to listen."""
         self._clock.start()
-        server = web.Server(self._handle, request_factory=new_request, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        host, port = self._runner.addresses[0][:2]
-        self._url = f"http://{host}:{port}"
+        self._url = await self._server.start()
         forget_guard(self._url)  # the port may have been another gateway's
         return self
 
     async def stop(self) -> None:
         """Stop listening and close all connections."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if await self._server.stop():
             self._clock.stop()
-            late = tuple(self._handlers)  # their clients have left, their delays go on
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
 
     async def __aenter__(self) -> Self:
         return await self.start()
@@ -253,60 +252,44 @@ class FakeLox24:
 
     # --- answering
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _respond(self, request: ReceivedRequest) -> Reply:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("no task runs")
-        self._handlers.add(task)
         try:
-            return await self._serve(request)
+            self.requests.append(request)
+            path, _, query = request.path.partition("?")
+            fault = self._script.next_for(request.method, request.path)
+            if fault is None and self._rule is not None:
+                fault = self._rule(request)
+            call = Call(
+                method=request.method,
+                path=unquote(path),
+                pairs=parse_qsl(query, keep_blank_values=True),
+                content_type=_media_type(request.headers),
+                body=request.body,
+                ip=request.ip,
+                json_ld="application/json" not in request.headers.get("Accept", ""),
+            )
+            executes = fault is None or fault.executes
+            answer = self._answer(call, request.headers) if executes else Answer(200, {})
+            delay = self.latency + (fault.delay if fault else 0.0)
+            if delay:
+                await asyncio.sleep(delay)
+            return _reply(answer, fault, json_ld=call.json_ld)
         finally:
             self.in_flight -= 1
-            self._handlers.discard(task)
 
-    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        headers, body, now = Headers(request.headers), await request.read(), self._clock.seconds()
-        received = ReceivedRequest(request.method, request.path_qs, headers, body, now)
-        self.requests.append(received)
-        fault = self._script.next_for(request.method, request.path)
-        if fault is None and self._rule is not None:
-            fault = self._rule(received)
-        json_ld = "application/json" not in request.headers.get("Accept", "")
-        call = Call(
-            method=request.method,
-            path=request.path,
-            pairs=tuple(request.query.items()),
-            content_type=request.content_type,
-            body=body,
-            ip=request.remote,
-            json_ld=json_ld,
-        )
-        executes = fault is None or fault.executes
-        answer = self._answer(call, headers) if executes else Answer(200, {})
-        delay = self.latency + (fault.delay if fault else 0.0)
-        if delay:
-            await asyncio.sleep(delay)
-        response = respond(answer, fault, json_ld=json_ld)
-        if fault is not None and fault.drop is not None:
-            if fault.drop == "within":
-                await send_half(request, response)
-            if request.transport is not None:
-                request.transport.abort()
-        return response
-
-    def _answer(self, call: Call, headers: Headers) -> Answer:
+    def _answer(self, call: Call, headers: Headers) -> Answer | Problem:
         """Carry a request out: the rules of the documentation, in its order."""
         now = self._clock.seconds()
         if now < self._blocked_until:
-            return problem(429, "Your IP is temporarily blocked")
+            return Problem(429, "Your IP is temporarily blocked")
         if headers.get("X-LOX24-AUTH-TOKEN") != self.token:
             self._count_wrong(now)
-            return problem(401, "Client ID or API key is not active or invalid")
+            return Problem(401, "Client ID or API key is not active or invalid")
         if self.not_activated:
-            return problem(403, "The account is not activated")
-        return self._operations.answer(call)
+            return Problem(403, "The account is not activated")
+        return self._routes.answer(call)
 
     def _count_wrong(self, now: float) -> None:
         while self._wrong and self._wrong[0] <= now - _WINDOW:
@@ -314,3 +297,36 @@ class FakeLox24:
         self._wrong.append(now)
         if len(self._wrong) > _WRONG_ALLOWED:
             self._blocked_until = now + self.block_seconds
+
+
+def _reply(answer: Answer | Problem, fault: Fault | None, *, json_ld: bool) -> Reply:
+    """Return what goes onto the wire for an answer, as a fault would have it."""
+    headers = {"X-LOX24-REQUEST-ID": uuid4().hex, **answer.headers}
+    body: bytes | None = None
+    drop: Drop | None = None
+    if fault is not None:
+        headers |= fault.headers
+        drop = fault.drop
+        if fault.status is not None:
+            answer = Problem(fault.status, "Scripted fault")
+        if fault.body is not None:
+            body = fault.body.encode() if isinstance(fault.body, str) else fault.body
+    status = answer.status
+    if status == 204:
+        if body is None:
+            return Reply(status, headers, None, drop)
+        if fault is not None and fault.status is None:
+            status = 200
+    kind = "application/ld+json" if json_ld else "application/json"
+    headers.setdefault("Content-Type", f"{kind}; charset=utf-8")
+    if body is None:
+        if isinstance(answer, Problem):
+            content = problem_body(answer, json_ld=json_ld)
+        else:
+            content = answer.content
+        body = json.dumps(content).encode()
+    return Reply(status, headers, body, drop)
+
+
+def _media_type(headers: Headers) -> str:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
