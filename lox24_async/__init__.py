@@ -33,7 +33,15 @@ if TYPE_CHECKING:
         Violation,
     )
     from .filters import BulkFilter, BulkOrder
-    from .models import Bulk, BulkPage, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
+    from .models import (
+        Bulk,
+        BulkMessage,
+        BulkPage,
+        BulkStatus,
+        JsonLdBulk,
+        ServiceCode,
+        VoiceLang,
+    )
     from .report import (
         CancelFailedError,
         CancelOutcome,
@@ -51,6 +59,7 @@ __all__ = [
     "Bulk",
     "BulkDraft",
     "BulkFilter",
+    "BulkMessage",
     "BulkOrder",
     "BulkPage",
     "BulkStatus",
@@ -121,7 +130,15 @@ _HOMES: Final = {
             "Violation",
         ),
         "filters": ("BulkFilter", "BulkOrder"),
-        "models": ("Bulk", "BulkPage", "BulkStatus", "JsonLdBulk", "ServiceCode", "VoiceLang"),
+        "models": (
+            "Bulk",
+            "BulkMessage",
+            "BulkPage",
+            "BulkStatus",
+            "JsonLdBulk",
+            "ServiceCode",
+            "VoiceLang",
+        ),
         "report": (
             "CancelFailedError",
             "CancelOutcome",
