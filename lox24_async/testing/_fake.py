@@ -1,14 +1,13 @@
 """``FakeLox24``: a faithful gateway over real HTTP on a free loopback port."""
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args
 from urllib.parse import parse_qsl, unquote
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from lox24_async import Bulk, BulkStatus, Headers
 
@@ -16,9 +15,10 @@ from ._bulks import Bulks
 from ._clock import Clock
 from ._faults import Drop, Fault, Script, plain_id
 from ._isolation import forget_guard
+from ._rendering import content_type, form_of, not_acceptable, reply
 from ._routes import Answer, Call, Routes
 from ._server import ReceivedRequest, Reply, Server
-from ._shapes import Problem, Version, problem_body
+from ._shapes import CreatedAt, Framework, Problem, Version
 
 _WINDOW: Final = 60.0
 _WRONG_ALLOWED: Final = 3
@@ -34,9 +34,12 @@ class FakeLox24:
       /bulks/{id}``; ``GET /bulks/{id}/status``; ``PUT /bulks/{id}/cancel``.
     - ``GET /sms``: the messages behind the bulks, with paging and filters (``bulk``,
       ``is_sent`` and others). They go out one by one while their bulk is in progress.
-    - 401 for a wrong token, and the IP block (429) after more than three in a minute; 403
-      while :attr:`not_activated`; 402 when a bulk costs more than :attr:`funds`; 400, 404,
-      405, 415 and 422 where they belong.
+    - JSON-LD, plain JSON, or 406, by ``Accept``. A status summary has no address of its own
+      in JSON-LD, and an object as its context; all else has a string. ``HEAD`` is ``GET``
+      without a body, ``OPTIONS`` is not allowed.
+    - 401 for a wrong token (in one header, or in the two of the old login), and the IP block
+      (429) after more than three in a minute; 403 while :attr:`not_activated`; 402 when a
+      bulk costs more than :attr:`funds`; 400, 404, 405, 415 and 422 where they belong.
     - New bulks begin to be sent, are processed, and stop after a cancel, each in its time.
 
     And it does wrong what it is told to (:meth:`fail_next`, :meth:`fail_if`,
@@ -48,9 +51,16 @@ class FakeLox24:
         block_seconds: How long an IP block lasts.
         latency: Seconds before each answer.
         port: Where to listen on 127.0.0.1; 0: any free port.
-        page_size: Bulks on one page of the list.
-        version: Which version of the documentation to follow: 2.24 says ``hydra:member``
-            in lists and has no ``sender_id`` in status summaries; 2.27 says ``member``.
+        page_size: Members of one page of a list.
+        version: Which version of the documentation to follow. 2.24 says ``hydra:member`` in
+            lists, ``bulks`` and ``sms`` as ``@type``, and has no ``sender_id`` in status
+            summaries; 2.27 says ``member``, ``Bulk`` and ``Sms``.
+        framework: Which major version of API Platform makes the errors. In JSON-LD 2 says
+            ``hydra:Error``, ``hydra:title`` and ``hydra:description``; 3 adds ``title``,
+            ``detail``, ``status`` and ``type``; 4 has these without the others, and
+            ``description``. In plain JSON 2 and 3 have ``type``, ``title`` and ``detail``.
+        summary_created_at: What a status summary has there: ``"timestamp"``, or ``"uuid"``,
+            as the vendor's pages of the cancel and the status say.
         price_per_message: What a created bulk costs for each message; ``None``: bulks have
             no price.
         starts_after: Seconds from when a bulk is put in, or from its ``delivery_at`` if
@@ -74,6 +84,8 @@ class FakeLox24:
         port: int = 0,
         page_size: int = 30,
         version: Version = "2.27",
+        framework: Framework = "2",
+        summary_created_at: CreatedAt = "timestamp",
         price_per_message: Decimal | None = Decimal("0.065"),
         starts_after: float | None = None,
         sends_for: float | None = None,
@@ -81,13 +93,19 @@ class FakeLox24:
     ) -> None:
         if page_size < 1:
             raise ValueError("page_size is 1 or more")
-        if version not in ("2.24", "2.27"):
+        if version not in get_args(Version):
             raise ValueError("version is '2.24' or '2.27'")
+        if framework not in get_args(Framework):
+            raise ValueError("framework is '2', '3' or '4'")
+        if summary_created_at not in get_args(CreatedAt):
+            raise ValueError("summary_created_at is 'timestamp' or 'uuid'")
         self.token = token
         self.block_seconds = block_seconds
         self.latency = latency
         self.page_size = page_size
         self.version: Version = version
+        self.framework: Framework = framework
+        self.summary_created_at: CreatedAt = summary_created_at
         self.price_per_message = price_per_message
         self.starts_after = starts_after
         self.sends_for = sends_for
@@ -261,35 +279,47 @@ class FakeLox24:
             fault = self._script.next_for(request.method, request.path)
             if fault is None and self._rule is not None:
                 fault = self._rule(request)
+            form = form_of(request.headers.get("Accept", ""))
             call = Call(
                 method=request.method,
                 path=unquote(path),
                 pairs=parse_qsl(query, keep_blank_values=True),
-                content_type=_media_type(request.headers),
+                content_type=content_type(request.headers),
                 body=request.body,
                 ip=request.ip,
-                json_ld="application/json" not in request.headers.get("Accept", ""),
+                json_ld=form == "ld",
             )
             executes = fault is None or fault.executes
-            answer = self._answer(call, request.headers) if executes else Answer(200, {})
+            answer: Answer | Problem = Answer(200, {})
+            if executes:
+                answer = (
+                    self._refused(request.headers)
+                    or not_acceptable(form)
+                    or self._routes.answer(call)
+                )
             delay = self.latency + (fault.delay if fault else 0.0)
             if delay:
                 await asyncio.sleep(delay)
-            return _reply(answer, fault, json_ld=call.json_ld)
+            return reply(answer, fault, self.framework, form)
         finally:
             self.in_flight -= 1
 
-    def _answer(self, call: Call, headers: Headers) -> Answer | Problem:
-        """Carry a request out: the rules of the documentation, in its order."""
+    def _refused(self, headers: Headers) -> Problem | None:
+        """Return why a request is not carried out: the documentation's rules, in its order."""
         now = self._clock.seconds()
         if now < self._blocked_until:
             return Problem(429, "Your IP is temporarily blocked")
-        if headers.get("X-LOX24-AUTH-TOKEN") != self.token:
+        if not self._is_right(headers):
             self._count_wrong(now)
             return Problem(401, "Client ID or API key is not active or invalid")
         if self.not_activated:
             return Problem(403, "The account is not activated")
-        return self._routes.answer(call)
+        return None
+
+    def _is_right(self, headers: Headers) -> bool:
+        said = headers.get("X-LOX24-AUTH-TOKEN")
+        client_id = headers.get("X-LOX24-CLIENT-ID")  # the old login: the key alone is the token
+        return self.token in (said, f"{client_id}:{said}")
 
     def _count_wrong(self, now: float) -> None:
         while self._wrong and self._wrong[0] <= now - _WINDOW:
@@ -297,36 +327,3 @@ class FakeLox24:
         self._wrong.append(now)
         if len(self._wrong) > _WRONG_ALLOWED:
             self._blocked_until = now + self.block_seconds
-
-
-def _reply(answer: Answer | Problem, fault: Fault | None, *, json_ld: bool) -> Reply:
-    """Return what goes onto the wire for an answer, as a fault would have it."""
-    headers = {"X-LOX24-REQUEST-ID": uuid4().hex, **answer.headers}
-    body: bytes | None = None
-    drop: Drop | None = None
-    if fault is not None:
-        headers |= fault.headers
-        drop = fault.drop
-        if fault.status is not None:
-            answer = Problem(fault.status, "Scripted fault")
-        if fault.body is not None:
-            body = fault.body.encode() if isinstance(fault.body, str) else fault.body
-    status = answer.status
-    if status == 204:
-        if body is None:
-            return Reply(status, headers, None, drop)
-        if fault is not None and fault.status is None:
-            status = 200
-    kind = "application/ld+json" if json_ld else "application/json"
-    headers.setdefault("Content-Type", f"{kind}; charset=utf-8")
-    if body is None:
-        if isinstance(answer, Problem):
-            content = problem_body(answer, json_ld=json_ld)
-        else:
-            content = answer.content
-        body = json.dumps(content).encode()
-    return Reply(status, headers, body, drop)
-
-
-def _media_type(headers: Headers) -> str:
-    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
