@@ -2,18 +2,21 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Self, get_args
 from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
+import attrs
+
 from lox24_async import Bulk, BulkStatus, Headers
 
 from ._bulks import Bulks
 from ._clock import Clock
 from ._faults import Drop, Fault, Script, plain_id
+from ._intermediary import Intermediary
 from ._isolation import forget_guard
 from ._rendering import content_type, form_of, not_acceptable, reply
 from ._routes import Answer, Call, Routes
@@ -43,8 +46,9 @@ class FakeLox24:
     - New bulks begin to be sent, are processed, and stop after a cancel, each in its time.
 
     And it does wrong what it is told to (:meth:`fail_next`, :meth:`fail_if`,
-    :meth:`block_ip`). Where the documentation is silent it does what is likeliest. All
-    arguments but ``port`` are attributes too, and may be changed while it runs.
+    :meth:`block_ip`, :attr:`intermediaries`). Where the documentation is silent it does what
+    is likeliest. All arguments but ``port`` are attributes too, and may be changed while it
+    runs.
 
     Args:
         token: The token that it accepts.
@@ -70,6 +74,9 @@ class FakeLox24:
         sends_for: Seconds from then until it is processed; ``None``: it stays in progress.
             Its messages go out evenly in this time; a cancel keeps the rest from it.
         stops_after: Seconds that a cancel takes; its answer then shows the old status.
+        intermediaries: What stands between: :class:`RateLimit`, :class:`ConnectionLimit`,
+            :class:`IngressNotFound`, :class:`LoadBalancerPage`, :class:`StatusAnswer`, or an
+            :class:`Intermediary` of your own. The first that answers keeps a request back.
 
     Example:
         ``async with FakeLox24() as gateway:`` gives ``gateway.url`` and ``gateway.token``.
@@ -90,6 +97,7 @@ class FakeLox24:
         starts_after: float | None = None,
         sends_for: float | None = None,
         stops_after: float = 0.0,
+        intermediaries: Iterable[Intermediary] = (),
     ) -> None:
         if page_size < 1:
             raise ValueError("page_size is 1 or more")
@@ -118,12 +126,15 @@ class FakeLox24:
         """Query parameters that lists do not heed, as a server that does not know them."""
         self.not_activated = False
         """Whether the account is not activated: 403 for the right token."""
+        self.intermediaries: list[Intermediary] = list(intermediaries)
+        """What each request passes on its way in, in this order."""
         self.requests: list[ReceivedRequest] = []
         """All requests that arrived, in order."""
         self.in_flight = 0
         """Requests that are being answered now."""
         self.most_in_flight = 0
         """The most requests that were being answered at once."""
+        self._busy = 0
         self._clock = Clock()
         self._bulks = Bulks(self._clock, self)
         self._routes = Routes(self, self._bulks, self._clock)
@@ -274,35 +285,54 @@ class FakeLox24:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            fault = self._kept_back(request)
+            reached = fault is None or fault.executes or fault.request_id
+            request = attrs.evolve(request, reached=reached)
             self.requests.append(request)
-            path, _, query = request.path.partition("?")
-            fault = self._script.next_for(request.method, request.path)
-            if fault is None and self._rule is not None:
-                fault = self._rule(request)
-            form = form_of(request.headers.get("Accept", ""))
-            call = Call(
-                method=request.method,
-                path=unquote(path),
-                pairs=parse_qsl(query, keep_blank_values=True),
-                content_type=content_type(request.headers),
-                body=request.body,
-                ip=request.ip,
-                json_ld=form == "ld",
-            )
-            executes = fault is None or fault.executes
-            answer: Answer | Problem = Answer(200, {})
-            if executes:
-                answer = (
-                    self._refused(request.headers)
-                    or not_acceptable(form)
-                    or self._routes.answer(call)
-                )
-            delay = self.latency + (fault.delay if fault else 0.0)
-            if delay:
-                await asyncio.sleep(delay)
-            return reply(answer, fault, self.framework, form)
+            if not reached:
+                return await self._answer(request, fault)
+            self._busy += 1
+            try:
+                return await self._answer(request, fault or self._fault_of_lox24(request))
+            finally:
+                self._busy -= 1
         finally:
             self.in_flight -= 1
+
+    def _kept_back(self, request: ReceivedRequest) -> Fault | None:
+        now = self._clock.elapsed()
+        for intermediary in tuple(self.intermediaries):
+            fault = intermediary.fault_for(request, now, self._busy)
+            if fault is not None:
+                return fault
+        return None
+
+    def _fault_of_lox24(self, request: ReceivedRequest) -> Fault | None:
+        fault = self._script.next_for(request.method, request.path)
+        if fault is None and self._rule is not None:
+            fault = self._rule(request)
+        return fault
+
+    async def _answer(self, request: ReceivedRequest, fault: Fault | None) -> Reply:
+        path, _, query = request.path.partition("?")
+        form = form_of(request.headers.get("Accept", ""))
+        call = Call(
+            method=request.method,
+            path=unquote(path),
+            pairs=parse_qsl(query, keep_blank_values=True),
+            content_type=content_type(request.headers),
+            body=request.body,
+            ip=request.ip,
+            json_ld=form == "ld",
+        )
+        answer: Answer | Problem = Answer(200, {})
+        if fault is None or fault.executes:
+            refusal = self._refused(request.headers) or not_acceptable(form)
+            answer = refusal or self._routes.answer(call)
+        delay = (self.latency if request.reached else 0.0) + (fault.delay if fault else 0.0)
+        if delay:
+            await asyncio.sleep(delay)
+        return reply(answer, fault, self.framework, form)
 
     def _refused(self, headers: Headers) -> Problem | None:
         """Return why a request is not carried out: the documentation's rules, in its order."""

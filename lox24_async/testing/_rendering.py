@@ -64,7 +64,9 @@ def reply(
     answer: Answer | Problem, fault: Fault | None, framework: Framework, form: Form | None
 ) -> Reply:
     """Return what goes onto the wire for an answer, as a fault would have it."""
-    headers = {"X-LOX24-REQUEST-ID": uuid4().hex, **answer.headers}
+    headers = dict(answer.headers)
+    if fault is None or fault.request_id:
+        headers["X-LOX24-REQUEST-ID"] = uuid4().hex
     body: bytes | None = None
     drop: Drop | None = None
     if fault is not None:
