@@ -37,9 +37,9 @@ class FakeLox24:
       /bulks/{id}``; ``GET /bulks/{id}/status``; ``PUT /bulks/{id}/cancel``.
     - ``GET /sms``: the messages behind the bulks, with paging and filters (``bulk``,
       ``is_sent`` and others). They go out one by one while their bulk is in progress.
-    - JSON-LD, plain JSON, or 406, by ``Accept``. A status summary has no address of its own
-      in JSON-LD, and an object as its context; all else has a string. ``HEAD`` is ``GET``
-      without a body, ``OPTIONS`` is not allowed.
+    - JSON-LD, plain JSON, or 406, by ``Accept``. In JSON-LD a status summary has an object as
+      its context, all else a string. ``HEAD`` is ``GET`` without a body, ``OPTIONS`` is not
+      allowed.
     - 401 for a wrong token (in one header, or in the two of the old login), and the IP block
       (429) after more than three in a minute; 403 while :attr:`not_activated`; 402 when a
       bulk costs more than :attr:`funds`; 400, 404, 405, 415 and 422 where they belong.
@@ -57,8 +57,9 @@ class FakeLox24:
         port: Where to listen on 127.0.0.1; 0: any free port.
         page_size: Members of one page of a list.
         version: Which version of the documentation to follow. 2.24 says ``hydra:member`` in
-            lists, ``bulks`` and ``sms`` as ``@type``, and has no ``sender_id`` in status
-            summaries; 2.27 says ``member``, ``Bulk`` and ``Sms``.
+            lists, ``bulks`` and ``sms`` as ``@type``; its status summaries have no
+            ``sender_id``, and an ``@id`` that leads nowhere. 2.27 says ``member``, ``Bulk``
+            and ``Sms``.
         framework: Which major version of API Platform makes the errors. In JSON-LD 2 says
             ``hydra:Error``, ``hydra:title`` and ``hydra:description``; 3 adds ``title``,
             ``detail``, ``status`` and ``type``; 4 has these without the others, and
@@ -287,7 +288,8 @@ class FakeLox24:
         try:
             fault = self._kept_back(request)
             reached = fault is None or fault.executes or fault.request_id
-            request = attrs.evolve(request, reached=reached)
+            if not reached:
+                request = attrs.evolve(request, reached=False)
             self.requests.append(request)
             if not reached:
                 return await self._answer(request, fault)

@@ -1,6 +1,7 @@
 """How an answer gets its form: which one was asked for, its media type, its bytes."""
 
 import json
+from functools import lru_cache
 from typing import Final, Literal
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ _FORMS: Final[tuple[tuple[Form, str], ...]] = (
 _PROBLEM: Final = "application/problem+json"
 
 
+@lru_cache(maxsize=64)
 def form_of(accept: str) -> Form | None:
     """Return the form that an ``Accept`` header prefers; ``None``: there is no such form."""
     ranges = dict(_range(part) for part in accept.split(",") if part.strip())

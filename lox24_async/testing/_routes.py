@@ -199,7 +199,7 @@ class Routes:
     def _status(self, call: Call, bulk: Bulk) -> Answer:
         settings = self._settings
         plain = summary(bulk, settings.version, settings.summary_created_at)
-        return Answer(200, linked_summary(plain) if call.json_ld else plain)
+        return Answer(200, linked_summary(plain, settings.version) if call.json_ld else plain)
 
     def _cancel(self, call: Call, bulk: Bulk) -> Answer | Problem:
         if not bulk.is_cancelable:  # the status of this refusal is not documented

@@ -76,13 +76,18 @@ def linked(plain: Mapping[str, Any], resource: Resource, version: Version) -> di
     return {"@context": f"/contexts/{kind}", **_member(plain, resource, version)}
 
 
-def linked_summary(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON-LD form of a status summary, which has no address of its own."""
+def linked_summary(plain: Mapping[str, Any], version: Version) -> dict[str, Any]:
+    """Return the JSON-LD form of a status summary.
+
+    It is made of another class than a bulk: its context is an object. The framework can give
+    it the bulk's address or one that leads nowhere; which LOX24 does is not documented.
+    """
     fields = {name: f"{_SUMMARY}/{name}" for name in plain}
+    own = f"/.well-known/genid/{uuid4().hex[:20]}"
     return {
         "@context": {"@vocab": _VOCABULARY, "hydra": _HYDRA, **fields},
         "@type": _SUMMARY,
-        "@id": f"/.well-known/genid/{uuid4().hex[:20]}",
+        "@id": own if version == "2.24" else f"{BULK.path}/{plain['uuid']}",
         **plain,
     }
 
