@@ -1,24 +1,27 @@
 """``FakeLox24``: a faithful gateway over real HTTP on a free loopback port."""
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args
 from urllib.parse import parse_qsl, unquote
-from uuid import UUID, uuid4
+from uuid import UUID
+
+import attrs
 
 from lox24_async import Bulk, BulkStatus, Headers
 
 from ._bulks import Bulks
 from ._clock import Clock
 from ._faults import Drop, Fault, Script, plain_id
+from ._intermediary import Intermediary
 from ._isolation import forget_guard
+from ._rendering import content_type, form_of, not_acceptable, reply
 from ._routes import Answer, Call, Routes
 from ._server import ReceivedRequest, Reply, Server
-from ._shapes import Problem, Version, problem_body
+from ._shapes import CreatedAt, Framework, Problem, Version
 
 _WINDOW: Final = 60.0
 _WRONG_ALLOWED: Final = 3
@@ -34,23 +37,35 @@ class FakeLox24:
       /bulks/{id}``; ``GET /bulks/{id}/status``; ``PUT /bulks/{id}/cancel``.
     - ``GET /sms``: the messages behind the bulks, with paging and filters (``bulk``,
       ``is_sent`` and others). They go out one by one while their bulk is in progress.
-    - 401 for a wrong token, and the IP block (429) after more than three in a minute; 403
-      while :attr:`not_activated`; 402 when a bulk costs more than :attr:`funds`; 400, 404,
-      405, 415 and 422 where they belong.
+    - JSON-LD, plain JSON, or 406, by ``Accept``. In JSON-LD a status summary has an object as
+      its context, all else a string. ``HEAD`` is ``GET`` without a body, ``OPTIONS`` is not
+      allowed.
+    - 401 for a wrong token (in one header, or in the two of the old login), and the IP block
+      (429) after more than three in a minute; 403 while :attr:`not_activated`; 402 when a
+      bulk costs more than :attr:`funds`; 400, 404, 405, 415 and 422 where they belong.
     - New bulks begin to be sent, are processed, and stop after a cancel, each in its time.
 
     And it does wrong what it is told to (:meth:`fail_next`, :meth:`fail_if`,
-    :meth:`block_ip`). Where the documentation is silent it does what is likeliest. All
-    arguments but ``port`` are attributes too, and may be changed while it runs.
+    :meth:`block_ip`, :attr:`intermediaries`). Where the documentation is silent it does what
+    is likeliest. All arguments but ``port`` are attributes too, and may be changed while it
+    runs.
 
     Args:
         token: The token that it accepts.
         block_seconds: How long an IP block lasts.
         latency: Seconds before each answer.
         port: Where to listen on 127.0.0.1; 0: any free port.
-        page_size: Bulks on one page of the list.
-        version: Which version of the documentation to follow: 2.24 says ``hydra:member``
-            in lists and has no ``sender_id`` in status summaries; 2.27 says ``member``.
+        page_size: Members of one page of a list.
+        version: Which version of the documentation to follow. 2.24 says ``hydra:member`` in
+            lists, ``bulks`` and ``sms`` as ``@type``; its status summaries have no
+            ``sender_id``, and an ``@id`` that leads nowhere. 2.27 says ``member``, ``Bulk``
+            and ``Sms``.
+        framework: Which major version of API Platform makes the errors. In JSON-LD 2 says
+            ``hydra:Error``, ``hydra:title`` and ``hydra:description``; 3 adds ``title``,
+            ``detail``, ``status`` and ``type``; 4 has these without the others, and
+            ``description``. In plain JSON 2 and 3 have ``type``, ``title`` and ``detail``.
+        summary_created_at: What a status summary has there: ``"timestamp"``, or ``"uuid"``,
+            as the vendor's pages of the cancel and the status say.
         price_per_message: What a created bulk costs for each message; ``None``: bulks have
             no price.
         starts_after: Seconds from when a bulk is put in, or from its ``delivery_at`` if
@@ -60,6 +75,9 @@ class FakeLox24:
         sends_for: Seconds from then until it is processed; ``None``: it stays in progress.
             Its messages go out evenly in this time; a cancel keeps the rest from it.
         stops_after: Seconds that a cancel takes; its answer then shows the old status.
+        intermediaries: What stands between: :class:`RateLimit`, :class:`ConnectionLimit`,
+            :class:`IngressNotFound`, :class:`LoadBalancerPage`, :class:`StatusAnswer`, or an
+            :class:`Intermediary` of your own. The first that answers keeps a request back.
 
     Example:
         ``async with FakeLox24() as gateway:`` gives ``gateway.url`` and ``gateway.token``.
@@ -74,20 +92,29 @@ class FakeLox24:
         port: int = 0,
         page_size: int = 30,
         version: Version = "2.27",
+        framework: Framework = "2",
+        summary_created_at: CreatedAt = "timestamp",
         price_per_message: Decimal | None = Decimal("0.065"),
         starts_after: float | None = None,
         sends_for: float | None = None,
         stops_after: float = 0.0,
+        intermediaries: Iterable[Intermediary] = (),
     ) -> None:
         if page_size < 1:
             raise ValueError("page_size is 1 or more")
-        if version not in ("2.24", "2.27"):
+        if version not in get_args(Version):
             raise ValueError("version is '2.24' or '2.27'")
+        if framework not in get_args(Framework):
+            raise ValueError("framework is '2', '3' or '4'")
+        if summary_created_at not in get_args(CreatedAt):
+            raise ValueError("summary_created_at is 'timestamp' or 'uuid'")
         self.token = token
         self.block_seconds = block_seconds
         self.latency = latency
         self.page_size = page_size
         self.version: Version = version
+        self.framework: Framework = framework
+        self.summary_created_at: CreatedAt = summary_created_at
         self.price_per_message = price_per_message
         self.starts_after = starts_after
         self.sends_for = sends_for
@@ -100,12 +127,15 @@ class FakeLox24:
         """Query parameters that lists do not heed, as a server that does not know them."""
         self.not_activated = False
         """Whether the account is not activated: 403 for the right token."""
+        self.intermediaries: list[Intermediary] = list(intermediaries)
+        """What each request passes on its way in, in this order."""
         self.requests: list[ReceivedRequest] = []
         """All requests that arrived, in order."""
         self.in_flight = 0
         """Requests that are being answered now."""
         self.most_in_flight = 0
         """The most requests that were being answered at once."""
+        self._busy = 0
         self._clock = Clock()
         self._bulks = Bulks(self._clock, self)
         self._routes = Routes(self, self._bulks, self._clock)
@@ -256,40 +286,72 @@ class FakeLox24:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
+            fault = self._kept_back(request)
+            reached = fault is None or fault.executes or fault.request_id
+            if not reached:
+                request = attrs.evolve(request, reached=False)
             self.requests.append(request)
-            path, _, query = request.path.partition("?")
-            fault = self._script.next_for(request.method, request.path)
-            if fault is None and self._rule is not None:
-                fault = self._rule(request)
-            call = Call(
-                method=request.method,
-                path=unquote(path),
-                pairs=parse_qsl(query, keep_blank_values=True),
-                content_type=_media_type(request.headers),
-                body=request.body,
-                ip=request.ip,
-                json_ld="application/json" not in request.headers.get("Accept", ""),
-            )
-            executes = fault is None or fault.executes
-            answer = self._answer(call, request.headers) if executes else Answer(200, {})
-            delay = self.latency + (fault.delay if fault else 0.0)
-            if delay:
-                await asyncio.sleep(delay)
-            return _reply(answer, fault, json_ld=call.json_ld)
+            if not reached:
+                return await self._answer(request, fault)
+            self._busy += 1
+            try:
+                return await self._answer(request, fault or self._fault_of_lox24(request))
+            finally:
+                self._busy -= 1
         finally:
             self.in_flight -= 1
 
-    def _answer(self, call: Call, headers: Headers) -> Answer | Problem:
-        """Carry a request out: the rules of the documentation, in its order."""
+    def _kept_back(self, request: ReceivedRequest) -> Fault | None:
+        now = self._clock.elapsed()
+        for intermediary in tuple(self.intermediaries):
+            fault = intermediary.fault_for(request, now, self._busy)
+            if fault is not None:
+                return fault
+        return None
+
+    def _fault_of_lox24(self, request: ReceivedRequest) -> Fault | None:
+        fault = self._script.next_for(request.method, request.path)
+        if fault is None and self._rule is not None:
+            fault = self._rule(request)
+        return fault
+
+    async def _answer(self, request: ReceivedRequest, fault: Fault | None) -> Reply:
+        path, _, query = request.path.partition("?")
+        form = form_of(request.headers.get("Accept", ""))
+        call = Call(
+            method=request.method,
+            path=unquote(path),
+            pairs=parse_qsl(query, keep_blank_values=True),
+            content_type=content_type(request.headers),
+            body=request.body,
+            ip=request.ip,
+            json_ld=form == "ld",
+        )
+        answer: Answer | Problem = Answer(200, {})
+        if fault is None or fault.executes:
+            refusal = self._refused(request.headers) or not_acceptable(form)
+            answer = refusal or self._routes.answer(call)
+        delay = (self.latency if request.reached else 0.0) + (fault.delay if fault else 0.0)
+        if delay:
+            await asyncio.sleep(delay)
+        return reply(answer, fault, self.framework, form)
+
+    def _refused(self, headers: Headers) -> Problem | None:
+        """Return why a request is not carried out: the documentation's rules, in its order."""
         now = self._clock.seconds()
         if now < self._blocked_until:
             return Problem(429, "Your IP is temporarily blocked")
-        if headers.get("X-LOX24-AUTH-TOKEN") != self.token:
+        if not self._is_right(headers):
             self._count_wrong(now)
             return Problem(401, "Client ID or API key is not active or invalid")
         if self.not_activated:
             return Problem(403, "The account is not activated")
-        return self._routes.answer(call)
+        return None
+
+    def _is_right(self, headers: Headers) -> bool:
+        said = headers.get("X-LOX24-AUTH-TOKEN")
+        client_id = headers.get("X-LOX24-CLIENT-ID")  # the old login: the key alone is the token
+        return self.token in (said, f"{client_id}:{said}")
 
     def _count_wrong(self, now: float) -> None:
         while self._wrong and self._wrong[0] <= now - _WINDOW:
@@ -297,36 +359,3 @@ class FakeLox24:
         self._wrong.append(now)
         if len(self._wrong) > _WRONG_ALLOWED:
             self._blocked_until = now + self.block_seconds
-
-
-def _reply(answer: Answer | Problem, fault: Fault | None, *, json_ld: bool) -> Reply:
-    """Return what goes onto the wire for an answer, as a fault would have it."""
-    headers = {"X-LOX24-REQUEST-ID": uuid4().hex, **answer.headers}
-    body: bytes | None = None
-    drop: Drop | None = None
-    if fault is not None:
-        headers |= fault.headers
-        drop = fault.drop
-        if fault.status is not None:
-            answer = Problem(fault.status, "Scripted fault")
-        if fault.body is not None:
-            body = fault.body.encode() if isinstance(fault.body, str) else fault.body
-    status = answer.status
-    if status == 204:
-        if body is None:
-            return Reply(status, headers, None, drop)
-        if fault is not None and fault.status is None:
-            status = 200
-    kind = "application/ld+json" if json_ld else "application/json"
-    headers.setdefault("Content-Type", f"{kind}; charset=utf-8")
-    if body is None:
-        if isinstance(answer, Problem):
-            content = problem_body(answer, json_ld=json_ld)
-        else:
-            content = answer.content
-        body = json.dumps(content).encode()
-    return Reply(status, headers, body, drop)
-
-
-def _media_type(headers: Headers) -> str:
-    return headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -23,6 +23,8 @@ class Fault:
         delay: Seconds to wait before the answer.
         method: Only for requests of this method.
         bulk_id: Only for requests about this bulk.
+        request_id: Whether the answer has LOX24's request id; one without is the word of
+            something in between.
     """
 
     status: int | None = None
@@ -33,6 +35,7 @@ class Fault:
     delay: float = 0.0
     method: str | None = None
     bulk_id: str | None = None
+    request_id: bool = True
 
     def __attrs_post_init__(self) -> None:
         if self.status is None and self.drop is None and not self.delay and self.body is None:

@@ -16,6 +16,7 @@ from ._search import Found, InvalidQueryError, Query, as_boolean, as_uuid, find,
 from ._shapes import (
     BULK,
     SMS,
+    CreatedAt,
     Problem,
     Resource,
     Version,
@@ -23,6 +24,7 @@ from ._shapes import (
     full,
     invalid,
     linked,
+    linked_summary,
     summary,
 )
 from ._sms import SMS_FILTERS, Message, Messages
@@ -36,6 +38,7 @@ class Settings(Protocol):
 
     page_size: int
     version: Version
+    summary_created_at: CreatedAt
     price_per_message: Decimal | None
     groups: dict[int, int]
     funds: Decimal | None
@@ -85,19 +88,21 @@ class Routes:
 
     def answer(self, call: Call) -> Answer | Problem:
         """Carry a request out."""
+        # As the framework's router: HEAD is a GET, OPTIONS is nothing of its own.
+        method = "GET" if call.method == "HEAD" else call.method
         if call.path in self._collection:
             methods = self._collection[call.path]
-            if call.method not in methods:
+            if method not in methods:
                 return _wrong_method(methods)
-            return methods[call.method](call)
+            return methods[method](call)
         found = re.match(_ID, call.path)
         operations = None if found is None else self._item.get(call.path[found.end() :])
         if found is None or operations is None:
             return _not_found()
-        if call.method not in operations:
+        if method not in operations:
             return _wrong_method(operations)
         bulk = self._bulks.get(UUID(found[1]))
-        return _not_found() if bulk is None else operations[call.method](call, bulk)
+        return _not_found() if bulk is None else operations[method](call, bulk)
 
     def _list(self, call: Call) -> Answer | Problem:
         try:
@@ -164,11 +169,11 @@ class Routes:
         funds = self._settings.funds
         if funds is not None and bulk.price is not None and bulk.price > funds:
             return Problem(402, "Not enough funds on the account")
-        return _described(201, full(self._bulks.put(bulk)), call)
+        return self._described(201, self._bulks.put(bulk), call)
 
     def _simulate(self, call: Call) -> Answer | Problem:
         bulk = self._drafted(call, is_dryrun=True)
-        return bulk if isinstance(bulk, Problem) else _described(201, full(bulk), call)
+        return bulk if isinstance(bulk, Problem) else self._described(201, bulk, call)
 
     def _drafted(self, call: Call, *, is_dryrun: bool) -> Bulk | Problem:
         """Return the bulk that a request describes, or what is wrong with it."""
@@ -189,10 +194,12 @@ class Routes:
         return self._bulks.make(BulkStatus.NEW, **fields)
 
     def _read(self, call: Call, bulk: Bulk) -> Answer:
-        return _described(200, full(bulk), call)
+        return self._described(200, bulk, call)
 
     def _status(self, call: Call, bulk: Bulk) -> Answer:
-        return _described(200, summary(bulk, self._settings.version), call)
+        settings = self._settings
+        plain = summary(bulk, settings.version, settings.summary_created_at)
+        return Answer(200, linked_summary(plain, settings.version) if call.json_ld else plain)
 
     def _cancel(self, call: Call, bulk: Bulk) -> Answer | Problem:
         if not bulk.is_cancelable:  # the status of this refusal is not documented
@@ -203,9 +210,10 @@ class Routes:
         self._bulks.remove(bulk.uuid)  # no rule is documented about its status
         return Answer(204, None)
 
-
-def _described(status: int, plain: dict[str, Any], call: Call) -> Answer:
-    return Answer(status, linked(plain, BULK) if call.json_ld else plain)
+    def _described(self, status: int, bulk: Bulk, call: Call) -> Answer:
+        plain = full(bulk)
+        linking = call.json_ld
+        return Answer(status, linked(plain, BULK, self._settings.version) if linking else plain)
 
 
 def _not_found() -> Problem:

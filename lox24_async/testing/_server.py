@@ -26,6 +26,8 @@ class ReceivedRequest:
     """When, in seconds of the gateway's clock."""
     ip: str | None = None
     """Where from."""
+    reached: bool = True
+    """Whether LOX24 got it: nothing between kept it back."""
 
 
 @frozen

@@ -1,21 +1,23 @@
 """The JSON that the gateway writes: bulks, status summaries, collections and errors."""
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from attrs import field, frozen
 
 from lox24_async import Bulk, make_converter
 
 Version = Literal["2.24", "2.27"]
-"""The documentation's version: what lists and status summaries look like."""
+"""The documentation's version: how JSON-LD looks, and what a status summary holds."""
+Framework = Literal["2", "3", "4"]
+"""The major version of API Platform, which evidently makes the answers: how errors look."""
+CreatedAt = Literal["timestamp", "uuid"]
+"""What a status summary says under ``created_at``."""
 
-_CONTEXT: Final[Mapping[str, Any]] = {"hydra": "http://www.w3.org/ns/hydra/core#"}
-_PROBLEM: Final = "https://tools.ietf.org/html/rfc2616#section-10"
-_PHRASES: Final = frozenset(HTTPStatus)
+_HYDRA: Final = "http://www.w3.org/ns/hydra/core#"
+_VOCABULARY: Final = "https://api.lox24.eu/docs.jsonld#"
 
 # What LOX24 documents as nullable, or as 0, where nothing is known.
 _EMPTY: Final[Mapping[str, Any]] = {
@@ -32,6 +34,7 @@ _NOT_IN_SUMMARY: Final[Mapping[Version, tuple[str, ...]]] = {
     "2.27": ("text", "phones", "msg_groups"),
 }
 _MEMBER: Final[Mapping[Version, str]] = {"2.24": "hydra:member", "2.27": "member"}
+_SUMMARY: Final = "BulkStatus"  # made up: the name of a class that is not documented
 _converter = make_converter()
 
 Pairs = Sequence[tuple[str, str]]
@@ -42,12 +45,12 @@ class Resource:
     """A kind of things that the gateway has."""
 
     path: str
-    kind: str
-    """Its JSON-LD type. It is not documented; the pages show class names for others."""
+    kinds: Mapping[Version, str]
+    """Its JSON-LD type; not documented, but for SMS in tests and class names in 2.27."""
 
 
-BULK: Final = Resource("/bulks", "Bulk")
-SMS: Final = Resource("/sms", "Sms")
+BULK: Final = Resource("/bulks", {"2.24": "bulks", "2.27": "Bulk"})
+SMS: Final = Resource("/sms", {"2.24": "sms", "2.27": "Sms"})
 
 
 # --- bulks
@@ -58,16 +61,40 @@ def full(bulk: Bulk) -> dict[str, Any]:
     return {**_EMPTY, **_converter.unstructure(bulk)}
 
 
-def summary(bulk: Bulk, version: Version) -> dict[str, Any]:
+def summary(bulk: Bulk, version: Version, created_at: CreatedAt) -> dict[str, Any]:
     """Return the status summary that answers a cancel or a look, in plain JSON."""
     hidden = _NOT_IN_SUMMARY[version]
-    return {name: value for name, value in full(bulk).items() if name not in hidden}
+    shown = {name: value for name, value in full(bulk).items() if name not in hidden}
+    if created_at == "uuid":  # "Unique entity UUID", says the vendor's page
+        shown["created_at"] = str(bulk.uuid)
+    return shown
 
 
-def linked(plain: Mapping[str, Any], resource: Resource, *, member: bool = False) -> dict[str, Any]:
-    """Return the JSON-LD form of a description; a list's member has no context."""
-    names = {"@id": f"{resource.path}/{plain['uuid']}", "@type": resource.kind}
-    return {**names, **plain} if member else {"@context": _CONTEXT, **names, **plain}
+def linked(plain: Mapping[str, Any], resource: Resource, version: Version) -> dict[str, Any]:
+    """Return the JSON-LD form of a thing."""
+    kind = resource.kinds[version]
+    return {"@context": f"/contexts/{kind}", **_member(plain, resource, version)}
+
+
+def linked_summary(plain: Mapping[str, Any], version: Version) -> dict[str, Any]:
+    """Return the JSON-LD form of a status summary.
+
+    It is made of another class than a bulk: its context is an object. The framework can give
+    it the bulk's address or one that leads nowhere; which LOX24 does is not documented.
+    """
+    fields = {name: f"{_SUMMARY}/{name}" for name in plain}
+    own = f"/.well-known/genid/{uuid4().hex[:20]}"
+    return {
+        "@context": {"@vocab": _VOCABULARY, "hydra": _HYDRA, **fields},
+        "@type": _SUMMARY,
+        "@id": own if version == "2.24" else f"{BULK.path}/{plain['uuid']}",
+        **plain,
+    }
+
+
+def _member(plain: Mapping[str, Any], resource: Resource, version: Version) -> dict[str, Any]:
+    names = {"@id": f"{resource.path}/{plain['uuid']}", "@type": resource.kinds[version]}
+    return {**names, **plain}
 
 
 # --- collections
@@ -95,10 +122,10 @@ def collection(
         version: Which documentation to follow.
     """
     return {
-        "@context": _CONTEXT,
+        "@context": f"/contexts/{resource.kinds[version]}",
         "@id": resource.path,
         "@type": "hydra:Collection",
-        _MEMBER[version]: [linked(plain, resource, member=True) for plain in members],
+        _MEMBER[version]: [_member(plain, resource, version) for plain in members],
         "hydra:totalItems": total,
         "hydra:view": _view(resource.path, pairs, page, last),
     }
@@ -123,6 +150,9 @@ def _view(path: str, pairs: Pairs, page: int, last: int) -> dict[str, Any]:
 
 
 # --- errors
+
+_RFC_2616: Final = "https://tools.ietf.org/html/rfc2616#section-10"
+_TITLE: Final = "An error occurred"
 
 
 @frozen
@@ -155,23 +185,43 @@ def invalid(flaws: Sequence[Flaw]) -> Problem:
     return Problem(400, "\n".join(f"{flaw.path}: {flaw.message}" for flaw in flaws), flaws)
 
 
-def problem_body(problem: Problem, *, json_ld: bool) -> dict[str, Any]:
-    """Return an error's body."""
+def problem_body(problem: Problem, framework: Framework, *, json_ld: bool) -> dict[str, Any]:
+    """Return an error's body.
+
+    The documentation publishes none. Those of 2 and 3 in plain JSON are known from one answer
+    of LOX24's in the tests of another project, the others from the framework.
+    """
     violations = [flaw.violation() for flaw in problem.flaws]
-    title = "An error occurred" if violations else _phrase(problem.status)
     listed = {"violations": violations} if violations else {}
+    if framework == "4":
+        return _body_of_4(problem, listed, json_ld=json_ld)
+    plain = {"type": _RFC_2616, "title": _TITLE, "detail": problem.detail}
     if not json_ld:
-        return {"type": _PROBLEM, "title": title, "detail": problem.detail, **listed}
-    # Not documented: the forms of the framework that LOX24 evidently uses.
+        return {**plain, **listed}
     kind = "ConstraintViolationList" if violations else "hydra:Error"
     return {
         "@context": f"/contexts/{kind.removeprefix('hydra:')}",
         "@type": kind,
-        "hydra:title": title,
+        "hydra:title": _TITLE,
         "hydra:description": problem.detail,
+        **({**plain, "status": problem.status} if framework == "3" else {}),
         **listed,
     }
 
 
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in _PHRASES else "Unknown"
+def _body_of_4(problem: Problem, listed: Mapping[str, Any], *, json_ld: bool) -> dict[str, Any]:
+    name = f"/errors/{problem.status}"
+    if listed:
+        name = f"/validation_errors/{listed['violations'][0]['code']}"
+    plain = {
+        "title": _TITLE,
+        "detail": problem.detail,
+        "status": problem.status,
+        "type": name,
+        **listed,
+    }
+    if not json_ld:
+        return plain
+    kind = "ConstraintViolation" if listed else "Error"
+    names = {"@context": f"/contexts/{kind}", "@id": name, "@type": kind}
+    return {**names, **plain, "description": problem.detail}

@@ -121,7 +121,15 @@ async def test_in_flight_is_counted_for_all_operations(wire: Wire) -> None:
     assert (3, 0) == (wire.gateway.most_in_flight, wire.gateway.in_flight)
 
 
-@pytest.mark.parametrize("options", [{"page_size": 0}, {"version": "2.25"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"page_size": 0},
+        {"version": "2.25"},
+        {"framework": "5"},
+        {"summary_created_at": "iso"},
+    ],
+)
 def test_impossible_options(options: dict[str, Any]) -> None:
     """They are refused when the gateway is made."""
     with pytest.raises(ValueError, match=next(iter(options))):

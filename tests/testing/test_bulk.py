@@ -41,7 +41,7 @@ async def test_full_form(wire: Wire) -> None:
     assert (200, plain) == (got.status, got.content)
     assert 32 == len(got.headers["X-LOX24-REQUEST-ID"])
     names = {
-        "@context": {"hydra": "http://www.w3.org/ns/hydra/core#"},
+        "@context": "/contexts/Bulk",
         "@id": path,
         "@type": "Bulk",
     }
