@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from ._operations.batch import CancelStream
     from ._operations.listing import BulkStream
+    from ._operations.messages import MessageStream
     from ._wire.converter import make_converter
     from .client import Lox24Client
     from .drafts import BulkDraft
@@ -81,6 +82,7 @@ __all__ = [
     "Lox24Client",
     "Lox24Error",
     "MatchReport",
+    "MessageStream",
     "NotCancelableError",
     "NotFoundError",
     "Pause",
@@ -103,6 +105,7 @@ _HOMES: Final = {
     for home, names in {
         "_operations.batch": ("CancelStream",),
         "_operations.listing": ("BulkStream",),
+        "_operations.messages": ("MessageStream",),
         "_wire.converter": ("make_converter",),
         "client": ("Lox24Client",),
         "drafts": ("BulkDraft",),

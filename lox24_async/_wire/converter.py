@@ -155,10 +155,15 @@ def _structure(rules: _Rules, raw: object, form: type[BulkT]) -> BulkT:
     return form(**known)
 
 
-def _structure_message(raw: object, form: type[BulkMessage]) -> BulkMessage:
+def structure_message(raw: object, _: type[BulkMessage] = BulkMessage) -> BulkMessage:
+    """Make a message of a decoded object.
+
+    Raises:
+        ValueError: it is none.
+    """
     reply, known, as_sent = _begin(raw)
     _read_fields("message", _MESSAGE_FIELDS, reply, known, as_sent)
-    return form(**known)
+    return BulkMessage(**known)
 
 
 def _begin(raw: object) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -293,7 +298,7 @@ def make_converter() -> JsonConverter:
     for form, rules in ((Bulk, _FIELDS), (JsonLdBulk, _LD_FIELDS)):
         converter.register_structure_hook(form, partial(_structure, rules))
         converter.register_unstructure_hook(form, partial(_unstructure, _OF_A_BULK, rules))
-    converter.register_structure_hook(BulkMessage, _structure_message)
+    converter.register_structure_hook(BulkMessage, structure_message)
     converter.register_unstructure_hook(
         BulkMessage, partial(_unstructure, _OF_A_MESSAGE, _MESSAGE_FIELDS)
     )
