@@ -44,11 +44,14 @@ if TYPE_CHECKING:
         VoiceLang,
     )
     from .report import (
+        BulkTotals,
         CancelFailedError,
         CancelOutcome,
         CancelReport,
         CancelState,
         MatchReport,
+        Measurement,
+        MessageCount,
     )
     from .retry import Pause, RetryPolicy
 
@@ -65,6 +68,7 @@ __all__ = [
     "BulkPage",
     "BulkStatus",
     "BulkStream",
+    "BulkTotals",
     "CancelFailedError",
     "CancelOutcome",
     "CancelReport",
@@ -82,6 +86,8 @@ __all__ = [
     "Lox24Client",
     "Lox24Error",
     "MatchReport",
+    "Measurement",
+    "MessageCount",
     "MessageStream",
     "NotCancelableError",
     "NotFoundError",
@@ -143,11 +149,14 @@ _HOMES: Final = {
             "VoiceLang",
         ),
         "report": (
+            "BulkTotals",
             "CancelFailedError",
             "CancelOutcome",
             "CancelReport",
             "CancelState",
             "MatchReport",
+            "Measurement",
+            "MessageCount",
         ),
         "retry": ("Pause", "RetryPolicy"),
     }.items()

@@ -5,21 +5,21 @@ walk of one call is told in ``docs/architecture.md``.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from inspect import iscoroutinefunction
 from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, overload
 from uuid import UUID
 
-from ._checks import check_bulk_id, check_kind, check_number, check_sent
+from ._checks import BULK_ID, check_bulk_id, check_kind, check_number, check_sent, items
 from ._config import DEFAULT_BASE_URL, Secret, check_base_url, check_proxy, check_token
 from ._operations.batch import CancelBatch, CancelStream, Ids, LookBatch
 from ._operations.cancel import cancel, cancel_and_wait
 from ._operations.changes import create, delete
 from ._operations.listing import BulkStream, Order, get_page, list_bulks
 from ._operations.matching import cancel_matching
-from ._operations.messages import MessageStream, count_messages, list_messages
+from ._operations.messages import MessageStream, count_messages, list_messages, measure
 from ._operations.polling import is_final, poll
 from ._public import public
 from ._transport.call import Call
@@ -30,7 +30,7 @@ from .drafts import BulkDraft
 from .errors import ConfigurationError
 from .filters import BulkFilter
 from .models import Bulk, BulkPage, BulkT, JsonLdBulk
-from .report import CancelOutcome, CancelReport, MatchReport
+from .report import CancelOutcome, CancelReport, CancelState, MatchReport, Measurement
 from .retry import Pause, RetryPolicy
 
 if TYPE_CHECKING:
@@ -557,6 +557,49 @@ class Lox24Client(Generic[FormT]):
         check_sent(sent)
         self._check(None, timeout)
         return await count_messages(self._engine, bulk_id, sent, self._engine.deadline(timeout))
+
+    async def measure(
+        self,
+        report_or_ids: CancelReport | Iterable[UUID | str],
+        *,
+        timeout: float | None = None,
+    ) -> Measurement:
+        """Ask of many bulks how many messages went out, and how many did not.
+
+        Two requests a bulk. They give way to all other calls of this client, so that no
+        cancel waits for them: they leave one of ``max_concurrency`` places free, and whoever
+        waits for a place goes first.
+
+        Args:
+            report_or_ids: A report, of which all bulks are asked for but those that LOX24 does
+                not know; or ids.
+            timeout: Seconds for all of it; what is left then is unknown.
+
+        Returns:
+            The two numbers for each bulk, and their sums. What could not be found out is
+            unknown, and never guessed; so are numbers beyond what the report knows of a bulk
+            in a final state, for then the server ignored a filter. Of a bulk that is still
+            sending the numbers are of two moments.
+
+        Raises:
+            InvalidBulkIdError: one of the ids is none; before any request.
+
+        Source: https://doc.lox24.eu/api/operations/api_sms_get_collection/
+        """
+        self._check(None, timeout)
+        if isinstance(report_or_ids, CancelReport):
+            bulks = {
+                outcome.bulk_id: outcome.bulk
+                for outcome in report_or_ids.outcomes
+                if outcome.state is not CancelState.NOT_FOUND
+                and BULK_ID.fullmatch(outcome.bulk_id) is not None
+            }
+        else:
+            given = items("report_or_ids", report_or_ids, "bulk ids")
+            bulks = dict.fromkeys(check_bulk_id(bulk_id) for bulk_id in given)
+        return await measure(
+            self._engine, bulks, width=self._width, deadline=self._engine.deadline(timeout)
+        )
 
     # --- one bulk, beside its cancel
 

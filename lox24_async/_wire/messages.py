@@ -4,19 +4,24 @@ There is no address for the messages of one bulk: they are found among all messa
 filter. Its name (``bulk``) is that of the vendor's own client, the documentation only says
 that there is one; ``is_sent`` stands in both. A framework ignores a filter that it does not
 know, without a word. So each page is checked, and an answer with a message that should not be
-on it is refused: no number is better than a wrong one.
+on it is refused, and so is one that lists the server's filters without ours: no number is
+better than a wrong one.
 
 Source: https://doc.lox24.eu/api/operations/api_sms_get_collection/
 """
 
-from typing import Any
+from typing import Any, Final
 
 from lox24_async.models import Bulk, BulkMessage, JsonLdBulk, Page
 
 from .converter import structure_message
-from .pages import read_page
+from .json import is_list, is_object
+from .pages import get, read_page
 from .query import write_message_query
 from .requests import ACCEPT, LONG, R, Request
+
+_DOCUMENTED: Final = frozenset({"is_sent", "is_unicode", "uuid", "status_code", "dlr_code"})
+"""Filters by which one can tell a server's own list of them from an example of the docs."""
 
 
 class _MessageRequest(Request[R]):
@@ -44,6 +49,10 @@ class _MessageRequest(Request[R]):
         return f"/sms?bulk={self._bulk_id}&page={self._page}"
 
     def _read_page(self, raw: Any) -> Page[BulkMessage]:
+        wanted = {"bulk"} if self._sent is None else {"bulk", "is_sent"}
+        known = _filters(raw)
+        if known & _DOCUMENTED and not wanted <= known:  # else it is no list of filters
+            raise ValueError(f"the server has no filter {min(wanted - known)}")
         return read_page(raw, self._page, self._one, "messages")
 
     def _one(self, raw: Any) -> BulkMessage:
@@ -86,3 +95,11 @@ class MessageCountRequest(_MessageRequest[int]):
                 f"it tells of {page.total} messages, but its first page has {len(page.items)}"
             )
         return page.total
+
+
+def _filters(raw: Any) -> set[str]:
+    """Return the names of the filters that a collection says it has; mostly it says none."""
+    search = get(raw, "search") if is_object(raw) else None
+    mapping = get(search, "mapping") if is_object(search) else None
+    names = [one.get("variable") for one in mapping if is_object(one)] if is_list(mapping) else []
+    return {name.removesuffix("[]") for name in names if isinstance(name, str)}

@@ -52,23 +52,24 @@ def read_page(
     Raises:
         ValueError: it is no collection, or one of its members is not what it should be.
     """
-    members = _get(raw, "member") if is_object(raw) else raw
+    members = get(raw, "member") if is_object(raw) else raw
     if not is_list(members):
         raise ValueError(f"expected an array of {noun}, or a hydra collection")
     items = tuple(structure(member) for member in members)
     following = page + 1 if items else None
     if not is_object(raw):
         return Page(items, page, None, following)
-    total = _get(raw, "totalItems")
-    view = _get(raw, "view")
+    total = get(raw, "totalItems")
+    view = get(raw, "view")
     if is_object(view):
-        following = _page_in(_get(view, "next"), following)
+        following = _page_in(get(view, "next"), following)
     elif type(total) is int and page == 1 and total == len(items):
         following = None
     return Page(items, page, total if type(total) is int and total >= 0 else None, following)
 
 
-def _get(raw: dict[str, Any], name: str) -> Any:
+def get(raw: dict[str, Any], name: str) -> Any:
+    """Return what an envelope has under a name, in either spelling."""
     return raw.get(f"hydra:{name}", raw.get(name))
 
 

@@ -232,6 +232,50 @@ async def test_is_sent_that_is_ignored(
     assert 1 == len(fake_lox24.requests)
 
 
+def search(*names: Any) -> bytes:
+    """Return an answer that lists the server's filters."""
+    content = {
+        "hydra:member": [message(1)],
+        "hydra:totalItems": 1,
+        "hydra:search": {
+            "@type": "hydra:IriTemplate",
+            "hydra:mapping": [{"@type": "IriTemplateMapping", "variable": n} for n in names],
+        },
+    }
+    return answer(json.dumps(content).encode())
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("names", "sent", "lacks"),
+    [
+        (["is_sent", "uuid[]"], None, "bulk"),
+        (["is_sent", "bulk_id"], True, "bulk"),
+        (["uuid", "bulk"], True, "is_sent"),
+    ],
+)
+async def test_server_that_tells_its_filters(
+    call: Callable[[Lox24Client, bool | None], Awaitable[Any]],
+    names: list[str],
+    sent: bool | None,
+    lacks: str,
+) -> None:
+    """A list of filters without ours: it will have been ignored, whatever the page shows."""
+    async with FaultServer(get=search(*names)) as server, client_of(server.url) as client:
+        with pytest.raises(ResponseDecodeError, match=f"the server has no filter {lacks}"):
+            await call(client, sent)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [[], ["string"], [None, 5, []], ["is_sent", "bulk"], ["is_sent", "bulk[]"], ["uuid", "bulk"]],
+)
+async def test_server_that_tells_no_others(names: list[Any]) -> None:
+    """Nothing, an example from the documentation, or a list with ours on it: all is well."""
+    async with FaultServer(get=search(*names)) as server, client_of(server.url) as client:
+        assert 1 == await client.count_messages(ID)
+
+
 # --- answers as they may come
 
 

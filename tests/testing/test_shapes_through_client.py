@@ -140,6 +140,27 @@ async def page(case: Case) -> None:
     assert (3 if case.form is JsonLdBulk else None) == got.total
 
 
+async def messages(case: Case) -> None:
+    """List and count the messages of a bulk; only JSON-LD tells how many."""
+    case.gateway.page_size = 4
+    case.gateway.add_bulk(
+        BulkStatus.CANCELED, uuid=ID, created_at=at(0), msg_total_count=20, sent=15
+    )
+    case.gateway.add_bulk(BulkStatus.PROCESSED, uuid=ID2, msg_total_count=3)
+    for sent, count in ((True, 15), (False, 5), (None, 20)):
+        stream = case.client.list_messages(ID, sent=sent, form=case.form)
+        found = [message async for message in stream]
+        assert count == len({message.uuid for message in found}) == len(found)
+        for message in found:
+            assert (ID, at(0)) == (message.bulk_id, message.created_at)
+            assert sent in (None, message.is_sent)
+            assert ("@id" in message.extra) is (case.form is JsonLdBulk)
+    if case.form is JsonLdBulk:
+        assert [15, 5, 20] == [
+            await case.client.count_messages(ID, sent=s) for s in (True, False, None)
+        ]
+
+
 async def create(case: Case) -> None:
     """Create a bulk, and simulate one."""
     draft = BulkDraft(sender_id="Shop", text="Hello", phones=["+491701234567"])
@@ -228,6 +249,7 @@ OPERATIONS: Final[Mapping[str, Callable[[Case], Awaitable[None]]]] = {
         cancel,
         listing,
         page,
+        messages,
         create,
         delete,
         bad_request,
