@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from ._operations.batch import CancelStream
     from ._operations.listing import BulkStream
+    from ._operations.messages import MessageStream
     from ._wire.converter import make_converter
     from .client import Lox24Client
     from .drafts import BulkDraft
@@ -35,13 +36,24 @@ if TYPE_CHECKING:
     )
     from .filters import BulkFilter, BulkOrder
     from .guards import HostGuard, ProcessGuard, RedisGuard
-    from .models import Bulk, BulkPage, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
+    from .models import (
+        Bulk,
+        BulkMessage,
+        BulkPage,
+        BulkStatus,
+        JsonLdBulk,
+        ServiceCode,
+        VoiceLang,
+    )
     from .report import (
+        BulkTotals,
         CancelFailedError,
         CancelOutcome,
         CancelReport,
         CancelState,
         MatchReport,
+        Measurement,
+        MessageCount,
     )
     from .retry import Pause, RetryPolicy
 
@@ -53,10 +65,12 @@ __all__ = [
     "Bulk",
     "BulkDraft",
     "BulkFilter",
+    "BulkMessage",
     "BulkOrder",
     "BulkPage",
     "BulkStatus",
     "BulkStream",
+    "BulkTotals",
     "CancelFailedError",
     "CancelOutcome",
     "CancelReport",
@@ -76,6 +90,9 @@ __all__ = [
     "Lox24Client",
     "Lox24Error",
     "MatchReport",
+    "Measurement",
+    "MessageCount",
+    "MessageStream",
     "NotCancelableError",
     "NotFoundError",
     "Pause",
@@ -100,6 +117,7 @@ _HOMES: Final = {
     for home, names in {
         "_operations.batch": ("CancelStream",),
         "_operations.listing": ("BulkStream",),
+        "_operations.messages": ("MessageStream",),
         "_wire.converter": ("make_converter",),
         "client": ("Lox24Client",),
         "drafts": ("BulkDraft",),
@@ -129,13 +147,24 @@ _HOMES: Final = {
         ),
         "filters": ("BulkFilter", "BulkOrder"),
         "guards": ("HostGuard", "ProcessGuard", "RedisGuard"),
-        "models": ("Bulk", "BulkPage", "BulkStatus", "JsonLdBulk", "ServiceCode", "VoiceLang"),
+        "models": (
+            "Bulk",
+            "BulkMessage",
+            "BulkPage",
+            "BulkStatus",
+            "JsonLdBulk",
+            "ServiceCode",
+            "VoiceLang",
+        ),
         "report": (
+            "BulkTotals",
             "CancelFailedError",
             "CancelOutcome",
             "CancelReport",
             "CancelState",
             "MatchReport",
+            "Measurement",
+            "MessageCount",
         ),
         "retry": ("Pause", "RetryPolicy"),
     }.items()

@@ -135,3 +135,13 @@ def check_number(name: str, value: object, *, least: float, whole: bool = False)
         return
     kind = "a whole number" if whole else "a number"
     raise ConfigurationError(f"{name} must be {kind} from {least:g} to {_MOST_OF_SETTINGS:g}")
+
+
+def check_sent(value: object) -> None:
+    """Refuse what says neither "sent" nor "not sent" nor "either".
+
+    Raises:
+        ConfigurationError: says what it must be.
+    """
+    if value is not None and not isinstance(value, bool):
+        raise ConfigurationError("sent must be True, False or None")

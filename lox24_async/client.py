@@ -5,14 +5,14 @@ walk of one call is told in ``docs/architecture.md``.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from inspect import iscoroutinefunction
 from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, overload
 from uuid import UUID
 
-from ._checks import check_bulk_id, check_kind, check_number
+from ._checks import BULK_ID, check_bulk_id, check_kind, check_number, check_sent, items
 from ._config import (
     DEFAULT_BASE_URL,
     Secret,
@@ -26,6 +26,7 @@ from ._operations.cancel import cancel, cancel_and_wait
 from ._operations.changes import create, delete
 from ._operations.listing import BulkStream, Order, get_page, list_bulks
 from ._operations.matching import cancel_matching
+from ._operations.messages import MessageStream, count_messages, list_messages, measure
 from ._operations.polling import is_final, poll
 from ._public import public
 from ._transport.call import Call
@@ -36,8 +37,8 @@ from .drafts import BulkDraft
 from .errors import ConfigurationError
 from .filters import BulkFilter
 from .guards import HostGuard, ProcessGuard, RedisGuard, check_guard
-from .models import Bulk, BulkPage, BulkT
-from .report import CancelOutcome, CancelReport, MatchReport
+from .models import Bulk, BulkPage, BulkT, JsonLdBulk
+from .report import CancelOutcome, CancelReport, CancelState, MatchReport, Measurement
 from .retry import Pause, RetryPolicy
 
 if TYPE_CHECKING:
@@ -496,6 +497,122 @@ class Lox24Client(Generic[FormT]):
         check_number("page", page, least=1, whole=True)
         deadline = self._engine.deadline(timeout)
         return await get_page(self._engine, page, filter, order, form, deadline=deadline)
+
+    # --- the messages behind a bulk
+
+    def list_messages(
+        self,
+        bulk_id: UUID | str,
+        *,
+        sent: bool | None = None,
+        form: type[Bulk] | None = None,
+        timeout: float | None = None,
+    ) -> MessageStream:
+        """List the messages of a bulk, over all pages, while the next page is fetched.
+
+        No message is given twice, and none is missed that was there all the time: the unsent
+        ones go out while one reads, so their pages are read a second time, backwards, and
+        what slipped through comes last.
+
+        Args:
+            bulk_id: A ``UUID``, or a string of 8-4-4-4-12 hex digits.
+            sent: ``True``: only those that were sent; ``False``: only those that were not;
+                ``None``: all.
+            form: ``Bulk`` asks for plain JSON; ``JsonLdBulk`` and ``None`` for JSON-LD, which
+                tells where the listing ends. What comes is a ``BulkMessage`` either way.
+            timeout: Seconds for the whole walk.
+
+        Returns:
+            An async iterator of ``BulkMessage``, with ``aclose()``. A bulk that LOX24 does
+            not know has no messages (inferred).
+
+        Raises:
+            InvalidBulkIdError: before any request; ``ConfigurationError`` likewise.
+            ResponseDecodeError: among them is a message of another bulk, or one that was sent
+                (or was not) against what was asked for: the server ignored a filter. A
+                message that does not tell is taken as right. Raised by the iterator.
+            Lox24Error: a page could not be got; raised by the iterator.
+
+        Source: https://doc.lox24.eu/api/operations/api_sms_get_collection/. That messages are
+        filtered by ``bulk`` is taken from the vendor's own client.
+        """
+        bulk_id = check_bulk_id(bulk_id)
+        check_sent(sent)
+        form = self._check(JsonLdBulk if form is None else form, timeout)
+        return list_messages(
+            self._engine, bulk_id, sent, form, lambda: self._engine.deadline(timeout)
+        )
+
+    async def count_messages(
+        self, bulk_id: UUID | str, *, sent: bool | None = None, timeout: float | None = None
+    ) -> int:
+        """Ask how many messages a bulk has: all, those sent, or those not sent. One request.
+
+        Args:
+            bulk_id: A ``UUID``, or a string of 8-4-4-4-12 hex digits.
+            sent: ``True``: only those that were sent; ``False``: only those that were not;
+                ``None``: all.
+            timeout: Seconds for the whole call: queueing, waits and repeats included.
+
+        Returns:
+            What LOX24 says at this moment; of a bulk that it does not know, 0 (inferred).
+
+        Raises:
+            InvalidBulkIdError: before any request; ``ConfigurationError`` likewise.
+            ResponseDecodeError: the answer tells no number; or the page that came with it
+                shows that the server ignored a filter, as in :meth:`list_messages`. What the
+                server should have left out is asked to come first, so that it is seen.
+            Lox24Error: anything else.
+
+        Source: https://doc.lox24.eu/api/operations/api_sms_get_collection/
+        """
+        bulk_id = check_bulk_id(bulk_id)
+        check_sent(sent)
+        self._check(None, timeout)
+        return await count_messages(self._engine, bulk_id, sent, self._engine.deadline(timeout))
+
+    async def measure(
+        self,
+        report_or_ids: CancelReport | Iterable[UUID | str],
+        *,
+        timeout: float | None = None,
+    ) -> Measurement:
+        """Ask of many bulks how many messages went out, and how many did not.
+
+        Two requests a bulk. They give way to all other calls of this client, so that no
+        cancel waits for them: they leave one of ``max_concurrency`` places free, and whoever
+        waits for a place goes first.
+
+        Args:
+            report_or_ids: A report, of which all bulks are asked for but those that LOX24 does
+                not know; or ids.
+            timeout: Seconds for all of it; what is left then is unknown.
+
+        Returns:
+            The two numbers for each bulk, and their sums. What could not be found out is
+            unknown, and never guessed; so are numbers beyond what the report knows of a bulk
+            in a final state, for then the server ignored a filter. Of a bulk that is still
+            sending the numbers are of two moments.
+
+        Raises:
+            InvalidBulkIdError: one of the ids is none; before any request.
+
+        Source: https://doc.lox24.eu/api/operations/api_sms_get_collection/
+        """
+        self._check(None, timeout)
+        if isinstance(report_or_ids, CancelReport):
+            bulks = {
+                outcome.bulk_id: outcome.bulk
+                for outcome in report_or_ids.outcomes
+                if outcome.state is not CancelState.NOT_FOUND
+                and BULK_ID.fullmatch(outcome.bulk_id) is not None
+            }
+        else:
+            given = items("report_or_ids", report_or_ids, "bulk ids")
+            bulks = dict.fromkeys(check_bulk_id(bulk_id) for bulk_id in given)
+        return await measure(
+            self._engine, bulks, width=self._width, deadline=self._engine.deadline(timeout)
+        )
 
     # --- one bulk, beside its cancel
 

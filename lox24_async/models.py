@@ -1,9 +1,10 @@
-"""A bulk, its states, the two forms in which LOX24 describes it, and a page of them.
+"""A bulk, its states, the two forms in which LOX24 describes it, its messages, and a page.
 
 These classes know nothing of JSON; the wire's rules stand in ``_wire/converter``.
 
-Source: https://doc.lox24.eu/api/operations/api_bulks_get_item/ and
-https://doc.lox24.eu/api/operations/api_bulks_put_cancel_item/
+Source: https://doc.lox24.eu/api/operations/api_bulks_get_item/,
+https://doc.lox24.eu/api/operations/api_bulks_put_cancel_item/ and
+https://doc.lox24.eu/api/operations/api_sms_get_item/
 """
 
 from collections.abc import Mapping
@@ -110,9 +111,25 @@ def _plain(value: Any) -> Any:
     return dict(mapping)
 
 
+class _Reply:
+    """What a reply was made into: frozen, with read-only mappings that can be pickled."""
+
+    __slots__ = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {a.name: _plain(getattr(self, a.name)) for a in fields(type(self))}  # type: ignore[arg-type]  # attrs classes only
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, _read_only(value))
+
+    def __copy__(self) -> Self:
+        return self  # frozen
+
+
 @public
-@frozen(kw_only=True)
-class Bulk:
+@frozen(kw_only=True, getstate_setstate=False)
+class Bulk(_Reply):
     """One bulk as LOX24 reported it, in plain JSON.
 
     Only ``uuid`` and ``status_code`` are certain. Every other field is ``None`` when the
@@ -171,16 +188,6 @@ class Bulk:
         """Whether a cancel can still stop messages of the bulk."""
         return self.status_code in CANCELABLE
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {a.name: _plain(getattr(self, a.name)) for a in fields(type(self))}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            object.__setattr__(self, name, _read_only(value))
-
-    def __copy__(self) -> Self:
-        return self  # frozen
-
 
 @public
 @frozen(kw_only=True, getstate_setstate=False)
@@ -197,12 +204,69 @@ class JsonLdBulk(Bulk):
     """The JSON-LD context (``@context``): an IRI or a mapping."""
 
 
+@public
+@frozen(kw_only=True, getstate_setstate=False)
+class BulkMessage(_Reply):
+    """One message of a bulk as LOX24 reported it.
+
+    Only ``uuid`` is certain. Every other field is ``None`` when the reply left it out, said
+    ``null``, or held something of an unexpected type; in the last case the raw value is in
+    ``extra`` under the field's name. Date-times are aware and in UTC; where the wire has 0
+    they are ``None``: a ``delivery_at`` of "at once", a ``gateway_sent_at`` of "not yet".
+
+    ``repr`` leaves out the text and the recipient: they are other people's data.
+
+    Names and types of the fields are those of LOX24's own PHP client and of the page for a
+    single message.
+    """
+
+    uuid: UUID
+    bulk_id: UUID | None = None
+    """The bulk that it belongs to."""
+    phone: str | None = field(default=None, repr=False)
+    sender_id: str | None = None
+    text: str | None = field(default=None, repr=False)
+    status_code: int | None = None
+    """0, 100, 208, 400, 410, 2000, 3000, 5000 or 6000 (LOX24's own numbers), or a new one."""
+    dlr_code: int | None = None
+    """What the delivery report said: 0, 1, 2, 4, 8 or 16, or a new one."""
+    is_sent: bool | None = None
+    """Whether it went out. ``None``: LOX24 did not say."""
+    gateway_sent_at: datetime | None = None
+    """When it was handed to the mobile network."""
+    delivery_at: datetime | None = None
+    created_at: datetime | None = None
+    parts_count: int | None = None
+    chars_count: int | None = None
+    price: Decimal | None = None
+    iso2: str | None = None
+    """The recipient's country, two letters."""
+    service_code: ServiceCode | str | None = None
+    callback_data: str | None = None
+    extra: Mapping[str, Any] = field(default=_EMPTY, converter=_read_only, repr=False, hash=False)
+    """Whatever else the reply held, by its wire name. Read-only."""
+    _as_sent: Mapping[str, Any] = field(
+        default=_EMPTY, alias="as_sent", converter=_read_only, repr=False, eq=False, hash=False
+    )
+
+
 BulkT = TypeVar("BulkT", bound=Bulk)
+ItemT = TypeVar("ItemT", bound=Bulk | BulkMessage)
+
+
+@frozen
+class Page(Generic[ItemT]):
+    """One page of a listing of anything; see :class:`BulkPage`."""
+
+    items: tuple[ItemT, ...]
+    page: int
+    total: int | None = None
+    next_page: int | None = None
 
 
 @public
 @frozen
-class BulkPage(Generic[BulkT]):
+class BulkPage(Page[BulkT]):
     """One page of a listing.
 
     Attributes:
@@ -213,8 +277,3 @@ class BulkPage(Generic[BulkT]):
         next_page: The number of the next page; ``None``: this is the last one. Plain JSON
             has no links: there it is ``None`` only behind an empty page.
     """
-
-    items: tuple[BulkT, ...]
-    page: int
-    total: int | None = None
-    next_page: int | None = None

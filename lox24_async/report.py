@@ -1,6 +1,6 @@
 """What became of many ids: states, outcomes, and the reports, true at any moment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -138,6 +138,18 @@ class CancelReport:
                 outcome_unknown=any(o.state is CancelState.UNKNOWN for o in failed),
             )
 
+    @property
+    def totals(self) -> "Mapping[CancelState, BulkTotals]":
+        """What the bulks in each state amount to, as LOX24 last said; all states are there.
+
+        Of a bulk that was in progress some messages may have gone out before it was stopped:
+        those of CANCELED are at most what was saved. ``Lox24Client.measure`` counts them.
+        """
+        outcomes = self.outcomes
+        return {
+            state: _add_up([o.bulk for o in outcomes if o.state is state]) for state in CancelState
+        }
+
     def _note(self, bulk_id: str, entry: "Entry") -> None:
         known = self._entries.get(bulk_id)
         if isinstance(entry, CancelOutcome):
@@ -224,3 +236,82 @@ def note(report: CancelReport, bulk_id: str, entry: Entry) -> None:
 def count_found(report: MatchReport, bulk: Bulk) -> None:
     """Count one more bulk that was found."""
     report._count(bulk)  # pyright: ignore[reportPrivateUsage]
+
+
+# --- what it amounts to
+
+
+@public
+@frozen
+class BulkTotals:
+    """What some bulks amount to, as far as LOX24 said.
+
+    Attributes:
+        bulks: How many.
+        messages: Their messages.
+        cost: Their price; ``None``: LOX24 said none. The currency is the account's; that
+            ``price`` is the field's name is inferred.
+        uncounted: Bulks without a number of messages.
+        unpriced: Bulks without a price.
+    """
+
+    bulks: int
+    messages: int
+    cost: Decimal | None
+    uncounted: int
+    unpriced: int
+
+
+def _add_up(bulks: Sequence[Bulk | None]) -> BulkTotals:
+    counts = [bulk.msg_total_count for bulk in bulks if bulk is not None]
+    prices = [bulk.price for bulk in bulks if bulk is not None]
+    counted = [count for count in counts if count is not None]
+    priced = [price for price in prices if price is not None]
+    return BulkTotals(
+        bulks=len(bulks),
+        messages=sum(counted),
+        cost=sum(priced, Decimal(0)) if priced else None,
+        uncounted=len(bulks) - len(counted),
+        unpriced=len(bulks) - len(priced),
+    )
+
+
+@public
+@frozen
+class MessageCount:
+    """How many messages of one bulk went out, and how many did not.
+
+    ``None``: not known. ``error`` says why.
+    """
+
+    bulk_id: str
+    sent: int | None
+    unsent: int | None
+    error: Lox24Error | None = None
+
+
+@public
+@frozen
+class Measurement:
+    """How many messages of some bulks went out; see ``Lox24Client.measure``.
+
+    Attributes:
+        counts: Of each bulk, in the order of the report.
+    """
+
+    counts: tuple[MessageCount, ...]
+
+    @property
+    def sent(self) -> int:
+        """Messages that went out, of the bulks of which that is known."""
+        return sum(count.sent for count in self.counts if count.sent is not None)
+
+    @property
+    def unsent(self) -> int:
+        """Messages that did not go out, of the bulks of which that is known."""
+        return sum(count.unsent for count in self.counts if count.unsent is not None)
+
+    @property
+    def unknown(self) -> int:
+        """How many bulks lack one of the two numbers, or both."""
+        return sum(count.sent is None or count.unsent is None for count in self.counts)

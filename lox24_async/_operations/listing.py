@@ -9,10 +9,14 @@ slipped through. What was given already is known by its id.
 Where bulks can also enter in the middle, one may slip through both ways. No number of passes
 rules that out, but each makes it far rarer: such a listing is read until a pass brings nothing
 new, at most four times.
+
+A listing that nothing can leave is read forwards only, unless the server says at the end that
+there is more than was seen: then once more, backwards.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from functools import cache
 from typing import Final, Generic, Self
 
 from lox24_async._public import public
@@ -22,7 +26,7 @@ from lox24_async._wire.pages import PageRequest
 from lox24_async._wire.query import write_query
 from lox24_async.errors import NotFoundError
 from lox24_async.filters import BulkFilter, BulkOrder
-from lox24_async.models import BulkPage, BulkT
+from lox24_async.models import BulkPage, BulkT, ItemT, Page
 
 from .workers import WorkerStream
 
@@ -35,18 +39,18 @@ _STALE: Final = 200  # pages in a row with nothing new: it goes in circles
 _PASSES: Final = 4  # over a listing that bulks leave and enter anywhere
 
 
-class Walk(Generic[BulkT]):
-    """The new bulks of each page, page by page.
+class Walk(Generic[ItemT]):
+    """The new items of each page, page by page.
 
     Args:
         fetch: Gets a page by its number.
-        back: Whether bulks can leave the listing while one walks.
+        back: Whether items can leave the listing while one walks.
         again: Whether they can enter it elsewhere than at its end, too.
     """
 
     def __init__(
         self,
-        fetch: Callable[[int], Awaitable[BulkPage[BulkT]]],
+        fetch: Callable[[int], Awaitable[Page[ItemT]]],
         *,
         back: bool,
         again: bool = False,
@@ -60,18 +64,18 @@ class Walk(Generic[BulkT]):
         self._repeated = 0
         self._stale = 0
         self._patience = _STALE
-        self._previous: set[int] = set()  # the bulks on the page before
+        self._previous: set[int] = set()  # the items on the page before
         self._seen: set[int] = set()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> list[BulkT]:
+    async def __anext__(self) -> list[ItemT]:
         while self._next is not None:
             number = self._next
             page = await self._get(number)
-            found = {bulk.uuid.int: bulk for bulk in page.items}
-            new = [bulk for key, bulk in found.items() if key not in self._seen]
+            found = {item.uuid.int: item for item in page.items}
+            new = [item for key, item in found.items() if key not in self._seen]
             self._seen.update(found)
             self._news |= bool(new)
             if self._forward:
@@ -86,19 +90,19 @@ class Walk(Generic[BulkT]):
                 return new
         raise StopAsyncIteration
 
-    async def _get(self, number: int) -> BulkPage[BulkT]:
+    async def _get(self, number: int) -> Page[ItemT]:
         try:
             return await self._fetch(number)
         except NotFoundError:
             if number == 1:
                 raise
-            return BulkPage((), number)  # some servers say so behind the last page
+            return Page((), number)  # some servers say so behind the last page
 
-    def _go_on(self, page: BulkPage[BulkT], *, stale: bool) -> None:
+    def _go_on(self, page: Page[ItemT], *, stale: bool) -> None:
         """Decide which page is next after one that was reached forwards."""
         if page.items:
             self._last = page.page
-        # A page without news need not be the end: bulks that come to meet a filter push others
+        # A page without news need not be the end: items that come to meet a filter push others
         # over to later pages.
         self._stale = self._stale + 1 if stale else 0
         looping = self._repeated >= _REPEATED or self._stale >= self._patience
@@ -108,8 +112,10 @@ class Walk(Generic[BulkT]):
             return
         if page.page == 1 and following is None:  # all there is was read in one moment
             self._next = None
-        else:
-            self._turn()
+            return
+        if page.total is not None and page.total > len(self._seen):
+            self._passes = max(self._passes, 2)
+        self._turn()
 
     def _turn(self) -> None:
         """Begin a pass in the other direction, unless that is of no use."""
@@ -123,36 +129,31 @@ class Walk(Generic[BulkT]):
         self._patience = _STALE + self._last  # most of it is known by now
 
 
-@public
-class BulkStream(Generic[BulkT]):
-    """An async iterator over the bulks of a listing.
+class PageStream(Generic[ItemT]):
+    """An async iterator over what the pages of a walk hold."""
 
-    The next page is fetched while the caller works on this one. Leaving it (``aclose``, or
-    dropping it) stops the fetching at once. Several tasks may read from it.
-    """
-
-    def __init__(self, walk: AsyncIterator[list[BulkT]]) -> None:
-        self._pages: WorkerStream[list[BulkT], list[BulkT]] = WorkerStream(
+    def __init__(self, walk: AsyncIterator[list[ItemT]]) -> None:
+        self._pages: WorkerStream[list[ItemT], list[ItemT]] = WorkerStream(
             walk, _as_it_is, width=1, ahead=1
         )
-        self._bulks: Iterator[BulkT] = iter(())
+        self._items: Iterator[ItemT] = iter(())
         self._opening = asyncio.Lock()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> BulkT:
-        for bulk in self._bulks:
-            return bulk
+    async def __anext__(self) -> ItemT:
+        for item in self._items:
+            return item
         async with self._opening:  # of several readers, one
-            for bulk in self._bulks:
-                return bulk
-            self._bulks = iter(await anext(self._pages))
-            return next(self._bulks)  # no page comes empty
+            for item in self._items:
+                return item
+            self._items = iter(await anext(self._pages))
+            return next(self._items)  # no page comes empty
 
     async def aclose(self) -> None:
         """Stop, and wait until the fetching has ended."""
-        self._bulks = iter(())
+        self._items = iter(())
         await self._pages.aclose()
 
     async def __aenter__(self) -> Self:
@@ -162,8 +163,17 @@ class BulkStream(Generic[BulkT]):
         await self.aclose()
 
 
-async def _as_it_is(page: list[BulkT]) -> list[BulkT]:
+async def _as_it_is(page: list[ItemT]) -> list[ItemT]:
     return page
+
+
+@public
+class BulkStream(PageStream[BulkT]):
+    """An async iterator over the bulks of a listing.
+
+    The next page is fetched while the caller works on this one. Leaving it (``aclose``, or
+    dropping it) stops the fetching at once. Several tasks may read from it.
+    """
 
 
 def get_page(
@@ -198,12 +208,10 @@ def list_bulks(
         ConfigurationError: ``wanted`` or ``order`` is of another type.
     """
     write_query(wanted, order, 1)  # so that bad input is refused here and now
-    deadlines: list[float | None] = []
+    deadline = cache(begin)
 
     def fetch(page: int) -> Awaitable[BulkPage[BulkT]]:
-        if not deadlines:
-            deadlines.append(begin())
-        return get_page(engine, page, wanted, order, form, deadline=deadlines[0])
+        return get_page(engine, page, wanted, order, form, deadline=deadline())
 
     known = BulkFilter() if wanted is None else wanted
     return BulkStream(Walk(fetch, back=known.can_lose, again=known.can_gain))

@@ -137,7 +137,7 @@ class Attempts:
             if self._guard.enter(call, self._now(), take=False) is None:
                 # The guard first: a call that may not send must not wait for a slot, nor hold one.
                 if not self._slots.take():
-                    turn = self._slots.line_up()
+                    turn = self._slots.line_up(gives_way=call.gives_way)
                     timer = self._waits.enter(turn, call.deadline)
                     try:
                         got = await turn

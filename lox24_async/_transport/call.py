@@ -14,6 +14,7 @@ class Call(Ticket):
         name: What the logs call it, if it is about no bulk.
         doubt: What may have happened when its fate is unknown.
         repeatable: Whether it may go out again after it may have been carried out.
+        gives_way: Whether all others go first when slots are short.
     """
 
     # A plain class: each of thousands of ids has one, and an attrs class costs more to make.
@@ -22,6 +23,7 @@ class Call(Ticket):
         "deadline",
         "doubt",
         "fate_unknown",
+        "gives_way",
         "in_flight",
         "is_look",
         "last",
@@ -40,6 +42,7 @@ class Call(Ticket):
         name: str | None = None,
         doubt: str | None = None,
         repeatable: bool = True,
+        gives_way: bool = False,
     ) -> None:
         super().__init__()
         self.bulk_id = bulk_id
@@ -50,6 +53,7 @@ class Call(Ticket):
         self.repeatable = repeatable
         self.is_look = False
         """Whether it only finds out what another call led to: then it waits for no place."""
+        self.gives_way = gives_way
         self.sent = 0
         """Requests that went out on the wire and came to an end."""
         self.in_flight = False

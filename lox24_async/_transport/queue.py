@@ -98,13 +98,17 @@ class Waits:
 
 
 class Slots:
-    """The requests in flight, bounded; the rest wait in order of arrival."""
+    """The requests in flight, bounded; the rest wait in order of arrival.
+
+    Who gives way waits in a line of its own, which moves when the other one is empty.
+    """
 
     def __init__(self, count: int, waits: Waits) -> None:
         self._count = self._free = count
         self._waits = waits
         self._line: deque[Wait] = deque()
-        self._gone = 0  # how many of the line have given up
+        self._last: deque[Wait] = deque()  # who gives way to all others
+        self._gone = 0  # how many in line have given up
         self._idle: Wait | None = None
 
     def take(self) -> bool:
@@ -119,13 +123,16 @@ class Slots:
         self._free -= 1
         return True
 
-    def line_up(self) -> Wait:
+    def line_up(self, *, gives_way: bool = False) -> Wait:
         """Stand in line: the wake says that a slot was handed over.
 
         Who stops waiting must :meth:`give_up`.
+
+        Args:
+            gives_way: Whether whoever comes goes first.
         """
         turn: Wait = asyncio.get_running_loop().create_future()
-        self._line.append(turn)
+        (self._last if gives_way else self._line).append(turn)
         return turn
 
     def give_up(self, turn: Wait) -> None:
@@ -134,14 +141,15 @@ class Slots:
             self.release()
         end(turn, False)
         self._gone += 1
-        if self._gone * 2 > len(self._line):
+        if self._gone * 2 > len(self._line) + len(self._last):
             self._line = deque(turn for turn in self._line if not turn.done())
+            self._last = deque(turn for turn in self._last if not turn.done())
             self._gone = 0
 
     def release(self) -> None:
         """Hand the slot to the next in line."""
-        while self._line:
-            turn = self._line.popleft()
+        while self._line or self._last:
+            turn = (self._line or self._last).popleft()
             if not turn.done():
                 turn.set_result(True)
                 return

@@ -1,8 +1,8 @@
 """The wire's rules: what a field may hold, and how it is written out again.
 
-Strict where the truth depends on it (``uuid``, ``status_code``), lenient elsewhere: a field
-of an unexpected type becomes ``None`` and keeps its raw value in ``extra``. Nothing is
-coerced.
+Strict where the truth depends on it (``uuid``, a bulk's ``status_code``), lenient elsewhere:
+a field of an unexpected type becomes ``None`` and keeps its raw value in ``extra``. Nothing
+is coerced.
 """
 
 import logging
@@ -24,6 +24,7 @@ from lox24_async.models import (
     SERVICES,
     STATUSES,
     Bulk,
+    BulkMessage,
     BulkStatus,
     BulkT,
     JsonLdBulk,
@@ -63,8 +64,13 @@ def _moment(raw: Any) -> Any:
         return _UNEXPECTED
 
 
-def _delivery(raw: Any) -> Any:
+def _moment_or_none(raw: Any) -> Any:
     return None if type(raw) is int and raw == 0 else _moment(raw)
+
+
+def _id(raw: Any) -> Any:
+    is_id = type(raw) is str and BULK_ID.fullmatch(raw) is not None
+    return UUID(raw) if is_id else _UNEXPECTED
 
 
 def _price(raw: Any) -> Any:
@@ -92,7 +98,7 @@ def _context(raw: Any) -> Any:
 _Rules = Mapping[str, tuple[str, type | None, Callable[[Any], Any] | None]]
 
 _FIELDS: Final[_Rules] = {
-    "delivery_at": ("delivery_at", None, _delivery),
+    "delivery_at": ("delivery_at", None, _moment_or_none),
     "sender_id": ("sender_id", str, None),
     "text": ("text", str, None),
     "phones": ("phones", None, _items(str)),
@@ -116,33 +122,79 @@ _LD_FIELDS: Final[_Rules] = {
     "@type": ("ld_type", str, None),
     "@context": ("ld_context", None, _context),
 }
+_MESSAGE_FIELDS: Final[_Rules] = {
+    "bulk_id": ("bulk_id", None, _id),
+    "phone": ("phone", str, None),
+    "sender_id": ("sender_id", str, None),
+    "text": ("text", str, None),
+    "status_code": ("status_code", int, None),
+    "dlr_code": ("dlr_code", int, None),
+    "is_sent": ("is_sent", bool, None),
+    "gateway_sent_at": ("gateway_sent_at", None, _moment_or_none),
+    "delivery_at": ("delivery_at", None, _moment_or_none),
+    "created_at": ("created_at", None, _moment),
+    "parts_count": ("parts_count", int, None),
+    "chars_count": ("chars_count", int, None),
+    "price": ("price", None, _price),
+    "iso2": ("iso2", str, None),
+    "service_code": ("service_code", None, _known(SERVICES)),
+    "callback_data": ("callback_data", str, None),
+}
 
 
-# --- a whole bulk, in and out
+# --- a whole bulk or message, in and out
 
 
 def _structure(rules: _Rules, raw: object, form: type[BulkT]) -> BulkT:
-    if not is_object(raw):
-        raise ValueError(f"expected a JSON object, got {type(raw).__name__}")
-    uuid, status = raw.get("uuid"), raw.get("status_code")
-    if type(uuid) is not str or BULK_ID.fullmatch(uuid) is None:
-        raise ValueError("uuid is missing or is no UUID")
+    reply, known, as_sent = _begin(raw)
+    status = reply.get("status_code")
     if type(status) is not int:
         raise ValueError("status_code is missing or is no integer")
-    known: dict[str, Any] = {"uuid": UUID(uuid), "status_code": STATUSES.get(status, status)}
+    known["status_code"] = STATUSES.get(status, status)
+    _read_fields("bulk", rules, reply, known, as_sent)
+    return form(**known)
+
+
+def structure_message(raw: object, _: type[BulkMessage] = BulkMessage) -> BulkMessage:
+    """Make a message of a decoded object.
+
+    Raises:
+        ValueError: it is none.
+    """
+    reply, known, as_sent = _begin(raw)
+    _read_fields("message", _MESSAGE_FIELDS, reply, known, as_sent)
+    return BulkMessage(**known)
+
+
+def _begin(raw: object) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the reply, what is known of it (its id), and what that cannot give back."""
+    if not is_object(raw):
+        raise ValueError(f"expected a JSON object, got {type(raw).__name__}")
+    uuid = raw.get("uuid")
+    if type(uuid) is not str or BULK_ID.fullmatch(uuid) is None:
+        raise ValueError("uuid is missing or is no UUID")
+    return raw, {"uuid": UUID(uuid)}, {} if uuid == uuid.lower() else {"uuid": uuid}
+
+
+def _read_fields(
+    noun: str,
+    rules: _Rules,
+    raw: dict[str, Any],
+    known: dict[str, Any],
+    as_sent: dict[str, Any],
+) -> None:
+    """Add the fields of a reply to what is known of it, each by its rule."""
     extra: dict[str, Any] = {}
-    as_sent: dict[str, Any] = {} if uuid == uuid.lower() else {"uuid": uuid}
-    odd = _read_fields(rules, raw, known, extra, as_sent)
+    odd = _sort_fields(rules, raw, known, extra, as_sent)
     if odd:
-        log.warning("bulk %s: unexpected type of %s; see extra", uuid, ", ".join(odd))
+        log.warning("%s %s: unexpected type of %s; see extra", noun, raw["uuid"], ", ".join(odd))
     if extra:
         known["extra"] = extra
     if as_sent:
         known["as_sent"] = as_sent
-    return form(**known)
 
 
-def _read_fields(
+def _sort_fields(
     rules: _Rules,
     raw: dict[str, Any],
     known: dict[str, Any],
@@ -169,6 +221,8 @@ def _read_fields(
             as_sent[name] = value
         else:
             known[attribute] = result
+            if type(result) is UUID and value != str(result):
+                as_sent[name] = value
     return odd
 
 
@@ -183,29 +237,33 @@ def _write(value: Any) -> Any:
         return list(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, BulkStatus):
         return int(value)
-    if isinstance(value, ServiceCode | VoiceLang):
+    if isinstance(value, ServiceCode | VoiceLang | UUID):
         return str(value)
     if isinstance(value, Mapping):
         return dict(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return value
 
 
-def _unstructure(rules: _Rules, bulk: Bulk) -> dict[str, Any]:
-    as_sent = bulk._as_sent  # pyright: ignore[reportPrivateUsage]
-    uuid = str(bulk.uuid)
-    if as_sent.get("uuid", "").lower() == uuid:  # else it was evolved
-        uuid = as_sent["uuid"]
-    out: dict[str, Any] = {
-        "uuid": uuid,
-        "status_code": int(bulk.status_code),
-    }
+_OF_A_BULK: Final = ("uuid", "status_code")
+_OF_A_MESSAGE: Final = ("uuid",)
+
+
+def _unstructure(
+    strict: tuple[str, ...], rules: _Rules, reply: Bulk | BulkMessage
+) -> dict[str, Any]:
+    as_sent = reply._as_sent  # pyright: ignore[reportPrivateUsage]
+    out: dict[str, Any] = {name: _write(getattr(reply, name)) for name in strict}
     for name, (attribute, _, _) in rules.items():
-        value = getattr(bulk, attribute)
+        value = getattr(reply, attribute)
         if value is not None:
             out[name] = _write(value)
-        elif name in as_sent:
+        elif name in as_sent and type(as_sent[name]) is not str:
             out[name] = as_sent[name]
-    return {**bulk.extra, **out}
+    for name, value in as_sent.items():
+        # An id in upper case, unless it was evolved.
+        if type(value) is str and value.lower() == out.get(name):
+            out[name] = value
+    return {**reply.extra, **out}
 
 
 # --- the converter
@@ -232,11 +290,16 @@ def make_converter() -> JsonConverter:
 
     Returns:
         A ``cattrs.Converter`` with ``structure``, ``unstructure``, ``loads`` and ``dumps``
-        for ``Bulk`` and ``JsonLdBulk``. Structuring raises ``ValueError`` when ``uuid`` or
-        ``status_code`` is missing or of the wrong type, or the text is no JSON.
+        for ``Bulk``, ``JsonLdBulk`` and ``BulkMessage``. Structuring raises ``ValueError``
+        when ``uuid`` or a bulk's ``status_code`` is missing or of the wrong type, or the text
+        is no JSON.
     """
     converter = _BulkConverter(detailed_validation=False)
     for form, rules in ((Bulk, _FIELDS), (JsonLdBulk, _LD_FIELDS)):
         converter.register_structure_hook(form, partial(_structure, rules))
-        converter.register_unstructure_hook(form, partial(_unstructure, rules))
+        converter.register_unstructure_hook(form, partial(_unstructure, _OF_A_BULK, rules))
+    converter.register_structure_hook(BulkMessage, structure_message)
+    converter.register_unstructure_hook(
+        BulkMessage, partial(_unstructure, _OF_A_MESSAGE, _MESSAGE_FIELDS)
+    )
     return converter

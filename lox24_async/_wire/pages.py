@@ -2,15 +2,15 @@
 
 Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/. Plain JSON is a bare
 array; JSON-LD is the hydra envelope, whose members the vendor's pages call ``hydra:member``
-up to version 2.25 and ``member`` in 2.27. That bulks come in this envelope is inferred from
-the other collections; both spellings of every key are read.
+up to version 2.25 and ``member`` in 2.27. That bulks and messages come in this envelope is
+inferred from the other collections; both spellings of every key are read.
 """
 
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from lox24_async.models import BulkPage, BulkT
+from lox24_async.models import BulkPage, BulkT, ItemT, Page
 
 from .json import is_list, is_object
 from .requests import ACCEPT, LONG, STRUCTURE, Request
@@ -34,37 +34,42 @@ class PageRequest(Request[BulkPage[BulkT]]):
     def read(self, raw: Any) -> BulkPage[BulkT]:
         """Return the page."""
         structure, form = STRUCTURE[self._form], self._form
-        return read_page(raw, self._page, lambda item: structure(item, form))
+        read = read_page(raw, self._page, lambda item: structure(item, form))
+        return BulkPage(read.items, read.page, read.total, read.next_page)
 
 
-def read_page(raw: Any, page: int, structure: Callable[[Any], BulkT]) -> BulkPage[BulkT]:
+def read_page(
+    raw: Any, page: int, structure: Callable[[Any], ItemT], noun: str = "bulks"
+) -> Page[ItemT]:
     """Make a page of a decoded body.
 
     Args:
         raw: The body.
         page: The number that was asked for.
-        structure: Makes a bulk of one member.
+        structure: Makes an item of one member.
+        noun: What the items are called.
 
     Raises:
-        ValueError: it is no collection, or one of its members is no bulk.
+        ValueError: it is no collection, or one of its members is not what it should be.
     """
-    members = _get(raw, "member") if is_object(raw) else raw
+    members = get(raw, "member") if is_object(raw) else raw
     if not is_list(members):
-        raise ValueError("expected an array of bulks, or a hydra collection")
+        raise ValueError(f"expected an array of {noun}, or a hydra collection")
     items = tuple(structure(member) for member in members)
     following = page + 1 if items else None
     if not is_object(raw):
-        return BulkPage(items, page, None, following)
-    total = _get(raw, "totalItems")
-    view = _get(raw, "view")
+        return Page(items, page, None, following)
+    total = get(raw, "totalItems")
+    view = get(raw, "view")
     if is_object(view):
-        following = _page_in(_get(view, "next"), following)
+        following = _page_in(get(view, "next"), following)
     elif type(total) is int and page == 1 and total == len(items):
         following = None
-    return BulkPage(items, page, total if type(total) is int and total >= 0 else None, following)
+    return Page(items, page, total if type(total) is int and total >= 0 else None, following)
 
 
-def _get(raw: dict[str, Any], name: str) -> Any:
+def get(raw: dict[str, Any], name: str) -> Any:
+    """Return what an envelope has under a name, in either spelling."""
     return raw.get(f"hydra:{name}", raw.get(name))
 
 

@@ -5,11 +5,12 @@ that ranges exist (gte and lte are named in words). Inferred: the spelling of a 
 ``created_at[gte]``, and that the server reads literal brackets as well as encoded ones.
 
 Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/,
+https://doc.lox24.eu/api/operations/api_sms_get_collection/,
 https://doc.lox24.eu/info/collection-filters/ and
 https://doc.lox24.eu/api/operations/api_bulks_post_collection/
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
@@ -49,7 +50,34 @@ def write_query(
         pairs.extend(_filter_pairs(filter))
     steps = _steps(order)
     pairs.extend((f"_order[{step.field}]", "desc" if step.descending else "asc") for step in steps)
+    return _join(pairs)
+
+
+def _join(pairs: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
+
+
+def write_message_query(bulk_id: str, sent: bool | None, page: int) -> str:
+    """Write the query string of one page of a bulk's messages.
+
+    The order serves two ends. What comes new comes last: it moves no page. And if the server
+    ignored a filter, what it should have left out comes first, where it is seen: the oldest
+    messages of the account, and of those the ones on the other side of ``is_sent`` (a message
+    that was not sent has a ``gateway_sent_at`` of 0, or none).
+
+    The names ``bulk`` and ``is_sent`` are those of the vendor's own client.
+
+    Args:
+        bulk_id: Checked.
+        sent: Only those that were sent, or were not; ``None``: all.
+        page: From 1.
+    """
+    pairs = [("bulk", bulk_id), ("page", str(page))]
+    if sent is not None:
+        pairs.append(("is_sent", "1" if sent else "0"))
+        pairs.append(("_order[gateway_sent_at]", "asc" if sent else "desc"))
+    pairs.append(("_order[created_at]", "asc"))
+    return _join(pairs)
 
 
 def _filter_pairs(wanted: BulkFilter) -> Iterator[tuple[str, str]]:

@@ -4,17 +4,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from ._fake import FakeLox24
     from ._faults import Fault
-    from ._gateway import FakeLox24, ReceivedRequest
-    from ._guard import forget_guard
+    from ._intermediary import (
+        ConnectionLimit,
+        IngressNotFound,
+        Intermediary,
+        LoadBalancerPage,
+        RateLimit,
+        StatusAnswer,
+    )
+    from ._isolation import forget_guard
+    from ._server import ReceivedRequest
 
-__all__ = ["FakeLox24", "Fault", "ReceivedRequest", "forget_guard"]
+__all__ = [
+    "ConnectionLimit",
+    "FakeLox24",
+    "Fault",
+    "IngressNotFound",
+    "Intermediary",
+    "LoadBalancerPage",
+    "RateLimit",
+    "ReceivedRequest",
+    "StatusAnswer",
+    "forget_guard",
+]
 
 _HOMES: Final = {
-    "FakeLox24": "_gateway",
+    "ConnectionLimit": "_intermediary",
+    "FakeLox24": "_fake",
     "Fault": "_faults",
-    "ReceivedRequest": "_gateway",
-    "forget_guard": "_guard",
+    "IngressNotFound": "_intermediary",
+    "Intermediary": "_intermediary",
+    "LoadBalancerPage": "_intermediary",
+    "RateLimit": "_intermediary",
+    "ReceivedRequest": "_server",
+    "StatusAnswer": "_intermediary",
+    "forget_guard": "_isolation",
 }
 
 

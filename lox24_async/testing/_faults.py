@@ -23,6 +23,8 @@ class Fault:
         delay: Seconds to wait before the answer.
         method: Only for requests of this method.
         bulk_id: Only for requests about this bulk.
+        request_id: Whether the answer has LOX24's request id; one without is the word of
+            something in between.
     """
 
     status: int | None = None
@@ -33,6 +35,7 @@ class Fault:
     delay: float = 0.0
     method: str | None = None
     bulk_id: str | None = None
+    request_id: bool = True
 
     def __attrs_post_init__(self) -> None:
         if self.status is None and self.drop is None and not self.delay and self.body is None:
@@ -41,9 +44,9 @@ class Fault:
             raise ValueError("drop is 'before', 'after' or 'within'")
 
     def fits(self, method: str, path: str) -> bool:
-        """Whether it is meant for this request."""
-        wanted_method = self.method in (None, method)
-        return wanted_method and (self.bulk_id is None or f"/{self.bulk_id}" in path)
+        """Whether it is meant for this request; the path is the one with the query."""
+        about = self.bulk_id is None or f"/{self.bulk_id}" in path or f"bulk={self.bulk_id}" in path
+        return about and self.method in (None, method)
 
     @property
     def executes(self) -> bool:

@@ -3,14 +3,16 @@
 It imports nothing heavy before a test needs it.
 """
 
-import sys
+import os
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ._isolation import forget_guard
+
 if TYPE_CHECKING:
-    from ._gateway import FakeLox24
+    from ._fake import FakeLox24
 
 _fixture: Any
 try:
@@ -19,18 +21,20 @@ except ImportError:  # then the fixture needs another plugin that runs coroutine
     _fixture = pytest.fixture
 
 
+def pytest_configure() -> None:
+    """Let no test share what its guard learns with the services on this machine."""
+    os.environ.setdefault("LOX24_GUARD", "process")
+
+
 def pytest_runtest_setup() -> None:
     """Let no test inherit what an earlier one taught the guard."""
-    if "lox24_async._facts" in sys.modules:  # else nobody was taught anything
-        from ._guard import forget_guard  # noqa: PLC0415
-
-        forget_guard()
+    forget_guard()
 
 
 @_fixture  # type: ignore[untyped-decorator]
 async def fake_lox24() -> "AsyncIterator[FakeLox24]":
     """Run a fresh :class:`FakeLox24` for one test."""
-    from ._gateway import FakeLox24  # noqa: PLC0415
+    from ._fake import FakeLox24  # noqa: PLC0415
 
     async with FakeLox24() as gateway:
         yield gateway

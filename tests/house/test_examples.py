@@ -4,6 +4,7 @@ import importlib.util
 import subprocess
 import sys
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
@@ -65,9 +66,52 @@ async def test_stop_a_sender_waits(
     assert "1 canceled" in capsys.readouterr().out
 
 
-def test_as_a_program() -> None:
-    """Without a sender the program says how it is used."""
-    run = subprocess.run(
-        [sys.executable, EXAMPLES / "stop_a_sender.py"], capture_output=True, text=True, check=False
+async def test_what_went_out(
+    fake_lox24: FakeLox24, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The campaign is stopped; each message that was sent is one line, and the sums are told."""
+    bulk = fake_lox24.add_bulk(
+        BulkStatus.IN_PROGRESS, msg_total_count=1_000, sent=300, price=Decimal(65)
     )
-    assert (1, "usage: python examples/stop_a_sender.py SENDER\n") == (run.returncode, run.stderr)
+    fake_lox24.add_bulk(BulkStatus.PROCESSED, msg_total_count=50)
+    monkeypatch.setenv("LOX24_AUTH_TOKEN", fake_lox24.token)
+    monkeypatch.setenv("LOX24_BASE_URL", fake_lox24.url)
+    for said in ("is cancelled", "is cancelled"):  # once more gives the same
+        assert 0 == await load("what_went_out").main(str(bulk.uuid))
+        out, errors = capsys.readouterr()
+        assert [
+            f"bulk {bulk.uuid} {said}",
+            "300 messages were sent, 700 were not",
+            "they cost 19.500",
+        ] == errors.splitlines()
+        head, *lines = out.splitlines()
+        assert "phone,sent_at,delivery,price" == head
+        assert 300 == len(set(lines)) == len(lines)
+    assert fake_lox24.bulks[bulk.uuid].is_canceled
+
+
+async def test_what_went_out_too_late(
+    fake_lox24: FakeLox24, client: Lox24Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A campaign that was quicker is told as such, with all its messages."""
+    bulk = fake_lox24.add_bulk(BulkStatus.PROCESSED, msg_total_count=5)
+    example = load("what_went_out")
+    await example.stop(client, str(bulk.uuid))
+    await example.tell(client, str(bulk.uuid), sys.stdout)
+    out, errors = capsys.readouterr()
+    assert "too late to cancel" in errors
+    assert "5 messages were sent, 0 were not" in errors
+    assert 6 == len(out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("stop_a_sender", "SENDER"), ("what_went_out", "BULK_ID > sent.csv")],
+)
+def test_as_a_program(name: str, arguments: str) -> None:
+    """Without an argument the program says how it is used."""
+    run = subprocess.run(
+        [sys.executable, EXAMPLES / f"{name}.py"], capture_output=True, text=True, check=False
+    )
+    usage = f"usage: python examples/{name}.py {arguments}\n"
+    assert (1, usage) == (run.returncode, run.stderr)

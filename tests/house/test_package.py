@@ -110,6 +110,9 @@ made = [
     NotCancelableError.from_look(bulk, cause), CancelReport(), MatchReport(),
     CancelOutcome(str(bulk.uuid), CancelState.CANCELED, bulk),
     CancelFailedError("no", report=MatchReport()),
+    CancelReport().totals[CancelState.CANCELED],
+    Measurement((MessageCount(str(bulk.uuid), 1, None, cause),)),
+    BulkMessage(uuid=bulk.uuid, bulk_id=bulk.uuid, extra={"ip": "192.0.2.7"}),
 ]
 sys.stdout.buffer.write(pickle.dumps(made))
 """
@@ -122,4 +125,4 @@ def test_pickles_name_no_file() -> None:
     assert b"_wire" not in run.stdout
     made = pickle.loads(run.stdout)
     assert {type(one).__module__ for one in made} == {"lox24_async"}
-    assert len(made) == 15
+    assert len(made) == 18

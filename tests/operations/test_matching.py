@@ -126,11 +126,16 @@ async def test_cancels_exactly_what_matches(
     fake_lox24: FakeLox24, form: type[Bulk], wanted: dict[str, Any]
 ) -> None:
     """One bulk meets the filter, and is the only one that a cancel is sent for."""
-    old = {"created_at": T0 - DAY, "text": "winter", "sender_id": "Post", "msg_total_count": 1}
+    old: dict[str, Any] = {
+        "created_at": T0 - DAY,
+        "text": "winter",
+        "sender_id": "Post",
+        "msg_total_count": 1,
+    }
     for status in BulkStatus:
         if status != BulkStatus.IN_PROGRESS:
             fake_lox24.add_bulk(status, **old)
-    like_target = {
+    like_target: dict[str, Any] = {
         "created_at": T0,
         "text": "Spring sale",
         "sender_id": "Shop 24",

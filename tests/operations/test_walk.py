@@ -5,11 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lox24_async import Bulk, BulkPage, NotFoundError, ServerError
 from lox24_async._operations.listing import Walk
+from lox24_async.models import Page
 
 Change = Callable[["Server"], object]
 FORMS = pytest.mark.parametrize("linked", [False, True], ids=["plain", "linked"])
@@ -71,7 +73,7 @@ def at_once(task: Coroutine[Any, Any, list[list[int]]]) -> list[list[int]]:
 
 
 def walk(
-    fetch: Callable[[int], Awaitable[BulkPage[Bulk]]], *, back: bool = False, again: bool = False
+    fetch: Callable[[int], Awaitable[Page[Bulk]]], *, back: bool = False, again: bool = False
 ) -> list[list[int]]:
     """Return what comes of a walk, page by page."""
 
@@ -330,6 +332,23 @@ def test_later_pass_goes_to_the_end() -> None:
     pages = walk(server.fetch, back=True, again=True)
     assert [[1_000], [1], [2_000]] == pages[-3:]
     assert 4 == server.asked.count(1)
+
+
+# --- a server that tells how many there are
+
+
+@pytest.mark.parametrize("more", [-3, 0, 1, 100])
+@pytest.mark.parametrize("back", [False, True])
+def test_total_that_was_not_reached(more: int, back: bool) -> None:
+    """There is more than was seen: one pass backwards, and no third if it brings nothing."""
+    server = Server(range(9), 3, linked=True)
+
+    async def fetch(number: int) -> Page[Bulk]:
+        page = await server.fetch(number)
+        return evolve(page, total=len(server.members) + more)
+
+    assert [[0, 1, 2], [3, 4, 5], [6, 7, 8]] == walk(fetch, back=back)
+    assert [1, 2, 3, 3, 2, 1][: 6 if back or more > 0 else 3] == server.asked
 
 
 # --- a server that is wrong

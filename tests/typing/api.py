@@ -17,9 +17,11 @@ from lox24_async import (
     Bulk,
     BulkDraft,
     BulkFilter,
+    BulkMessage,
     BulkOrder,
     BulkPage,
     BulkStatus,
+    BulkTotals,
     CancelFailedError,
     CancelOutcome,
     CancelReport,
@@ -36,6 +38,9 @@ from lox24_async import (
     Lox24Client,
     Lox24Error,
     MatchReport,
+    Measurement,
+    MessageCount,
+    MessageStream,
     NotCancelableError,
     NotFoundError,
     RequestTimeoutError,
@@ -225,7 +230,58 @@ async def matching(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None
     assert_type(await client.resolve([BULK_ID], timeout=5), CancelReport)
 
 
+async def messages(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
+    """Messages are of one class, whatever the form; a count is a number."""
+    assert_type(client.list_messages(BULK_ID), MessageStream)
+    assert_type(linked.list_messages(str(BULK_ID), sent=True, form=Bulk, timeout=5), MessageStream)
+    async for message in linked.list_messages(BULK_ID, sent=False, form=None):
+        assert_type(message, BulkMessage)
+    iterator: AsyncIterator[BulkMessage] = client.list_messages(BULK_ID)
+    assert_type(await anext(iterator), BulkMessage)
+    async with client.list_messages(BULK_ID) as found:
+        assert_type(await anext(found), BulkMessage)
+    assert_type(await found.aclose(), None)
+    assert_type(await client.count_messages(BULK_ID), int)
+    assert_type(await client.count_messages(str(BULK_ID), sent=True, timeout=5), int)
+    report = CancelReport()
+    measured = await client.measure(report)
+    assert_type(measured, Measurement)
+    assert_type(await client.measure([BULK_ID, str(BULK_ID)], timeout=5), Measurement)
+    assert_type(measured.counts, tuple[MessageCount, ...])
+    assert_type(measured.counts[0].bulk_id, str)
+    assert_type(measured.counts[0].sent, int | None)
+    assert_type(measured.counts[0].unsent, int | None)
+    assert_type(measured.counts[0].error, Lox24Error | None)
+    assert_type(measured.sent + measured.unsent + measured.unknown, int)
+    assert_type(report.totals, Mapping[CancelState, BulkTotals])
+    totals = report.totals[CancelState.CANCELED]
+    assert_type(totals.bulks + totals.messages + totals.uncounted + totals.unpriced, int)
+    assert_type(totals.cost, Decimal | None)
+
+
 # --- the models
+
+
+def one_message(message: BulkMessage) -> None:
+    """Only the id is certain; each other field is what the contract says, or None."""
+    assert_type(message.uuid, UUID)
+    assert_type(message.bulk_id, UUID | None)
+    assert_type(message.phone, str | None)
+    assert_type(message.sender_id, str | None)
+    assert_type(message.text, str | None)
+    assert_type(message.status_code, int | None)
+    assert_type(message.dlr_code, int | None)
+    assert_type(message.is_sent, bool | None)
+    assert_type(message.gateway_sent_at, datetime | None)
+    assert_type(message.delivery_at, datetime | None)
+    assert_type(message.created_at, datetime | None)
+    assert_type(message.parts_count, int | None)
+    assert_type(message.chars_count, int | None)
+    assert_type(message.price, Decimal | None)
+    assert_type(message.iso2, str | None)
+    assert_type(message.service_code, ServiceCode | str | None)
+    assert_type(message.callback_data, str | None)
+    assert_type(message.extra, Mapping[str, Any])
 
 
 def plain(bulk: Bulk) -> None:
@@ -268,6 +324,7 @@ def converter(data: bytes) -> None:
     assert_type(make_converter().loads(data, Bulk), Bulk)
     assert_type(make_converter().loads("{}", JsonLdBulk), JsonLdBulk)
     assert_type(make_converter().structure({}, JsonLdBulk), JsonLdBulk)
+    assert_type(make_converter().loads(data, BulkMessage), BulkMessage)
     assert_type(make_converter().dumps(make_converter().loads(data, Bulk)), str)
 
 
@@ -361,6 +418,8 @@ async def refused(client: Lox24Client, bulk: Bulk) -> None:
     await client.cancel_bulk(15)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     await client.get_bulk(15)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     client.list_bulks({"text": "sale"})  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await client.count_messages(15)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.list_messages(BULK_ID, sent="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     client.list_bulks(form=dict)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
     BulkOrder("price")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await client.cancel_bulks(15)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -7,13 +7,13 @@ import pytest
 
 from lox24_async import (
     Bulk,
-    BulkPage,
     JsonLdBulk,
     Lox24Client,
     ResponseDecodeError,
     make_converter,
 )
 from lox24_async._wire.pages import read_page
+from lox24_async.models import Page
 from lox24_async.testing import FakeLox24
 from tests.fault_server import FaultServer, answer, client_of
 
@@ -23,7 +23,7 @@ TWO: dict[str, Any] = {"uuid": ID.replace("d", "e"), "status_code": 0}
 MIB = 1 << 20
 
 
-def read(raw: Any, page: int = 1) -> BulkPage[Bulk]:
+def read(raw: Any, page: int = 1) -> Page[Bulk]:
     """Read a page of plain bulks."""
     converter = make_converter()
     return read_page(raw, page, lambda item: converter.structure(item, Bulk))

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, TypeGuard
 
 from lox24_async import ServiceCode, VoiceLang
 
-from ._answers import Flaw
+from ._shapes import Flaw
 
 _SENDER: Final = re.compile(r"\+?[1-9][0-9]{0,14}|[a-zA-Z0-9 ]{1,11}")
 _LONGEST_TEXT: Final = 1785
