@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from lox24_async.errors import (
     APIStatusError,
     ConnectionFailedError,
+    IntermediaryError,
     IPBlockedError,
     Lox24Error,
     RequestTimeoutError,
@@ -50,6 +51,7 @@ def _stand_in(origin: OriginGate, cause: Lox24Error, now: float) -> Lox24Error:
     """Return a local error of the class of what shut the origin."""
     if isinstance(cause, IPBlockedError):
         error = IPBlockedError("it answered 429", status=429)
+        error.intermediary = cause.intermediary
         date(origin, error, now)
         return error
     if isinstance(cause, APIStatusError):
@@ -60,6 +62,8 @@ def _stand_in(origin: OriginGate, cause: Lox24Error, now: float) -> Lox24Error:
         )
     if isinstance(cause, ConnectionFailedError):
         return ConnectionFailedError(cause.message)
+    if isinstance(cause, IntermediaryError):
+        return IntermediaryError(f"{cause.message}; paused", status=cause.status)
     return type(cause)(f"{cause.message} (a probe; paused)")
 
 

@@ -18,6 +18,7 @@ from lox24_async.errors import (
     APIStatusError,
     ClientClosedError,
     ConnectionFailedError,
+    IntermediaryError,
     IPBlockedError,
     Lox24Error,
     ResponseDecodeError,
@@ -131,7 +132,8 @@ class Guard:
         """Return the error for a call that cannot wait: nothing was sent."""
         with self._origin.lock:
             if now < self._tls_until and self._tls_error is not None:
-                return ConnectionFailedError(self._tls_error.message, tls=True)
+                cause = self._tls_error
+                return ConnectionFailedError(cause.message, tls=cause.tls, proxy=cause.proxy)
             return refusal(self._origin, self._token, now)
 
     def pause(self, now: float) -> Pause | None:
@@ -240,8 +242,8 @@ class Guard:
         probed_token: bool,
     ) -> None:
         origin = self._origin
-        if isinstance(error, ConnectionFailedError) and error.tls:
-            # The certificate store is the client's own matter: only its calls are told.
+        if isinstance(error, ConnectionFailedError) and error.final:
+            # Certificates and proxy are the client's own matter: only its calls are told.
             self._tls_error, self._tls_until = error, now + _TLS_REST
         elif error is None or not _is_trouble(error):
             self._tls_error = None
@@ -274,7 +276,7 @@ def _is_silence(error: Lox24Error) -> bool:
     """Whether a request got no answer, though there was a connection."""
     if isinstance(error, APIStatusError):
         return error.status == 408
-    return not isinstance(error, ConnectionFailedError)
+    return not isinstance(error, ConnectionFailedError | IntermediaryError)
 
 
 def _proves_token(error: Lox24Error | None) -> bool:
