@@ -12,6 +12,7 @@ from lox24_async import (
     APIStatusError,
     AuthenticationError,
     InsufficientFundsError,
+    IntermediaryError,
     IPBlockedError,
     Lox24Error,
     NotFoundError,
@@ -46,6 +47,8 @@ def reason(error: Lox24Error) -> str:
     """Say in a few words what went wrong, without what to do."""
     if isinstance(error, NotFoundError):
         return "LOX24 knows no such bulk in this account"
+    if isinstance(error, APIStatusError) and error.intermediary:
+        return f"Refused with HTTP {error.status}, most likely by an intermediary before LOX24"
     if isinstance(error, AuthenticationError):
         return "LOX24 refused the token"
     if isinstance(error, AccountNotActivatedError):
@@ -106,7 +109,9 @@ def explain_pause(pause: Pause) -> str:
     """Say why nothing moves, and for how long."""
     cause = pause.cause
     if isinstance(cause, IPBlockedError):
-        what = "LOX24 blocks or limits this IP"
+        what = reason(cause)
+    elif isinstance(cause, IntermediaryError):
+        what = f"An intermediary answers in LOX24's stead (HTTP {cause.status})"
     elif isinstance(cause, ServerError):
         what = f"LOX24 fails (HTTP {cause.status})"
     elif isinstance(cause, TransportError):
@@ -120,6 +125,8 @@ def explain_pause(pause: Pause) -> str:
 
 
 def _facts(error: Lox24Error) -> str:
+    if isinstance(error, APIStatusError) and error.intermediary:
+        return ""  # told already, and there is no request id
     if isinstance(error, APIStatusError | ResponseDecodeError):
         request = f", request id {error.request_id}" if error.request_id else ""
         return f" (HTTP {error.status}{request})"
