@@ -35,8 +35,11 @@ def is_list(value: object) -> TypeGuard[list[Any]]:
 
 
 def count_values(data: bytes) -> int:
-    """Return about how many values a part of a JSON text has: no fewer, rather more."""
-    return data.count(b",") + data.count(b"[") + data.count(b"{")
+    """Return about how many values a part of a JSON text has: no fewer, rather more.
+
+    An array or object counts for four more: so much dearer it is than a string or number.
+    """
+    return data.count(b",") + 4 * (data.count(b"[") + data.count(b"{"))
 
 
 def read_json(data: bytes | str) -> Any:

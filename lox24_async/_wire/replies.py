@@ -35,6 +35,7 @@ _DETAIL_KEYS: Final = ("detail", "hydra:description", "description")
 _MESSAGE_KEYS: Final = (*_DETAIL_KEYS, "message", "title", "hydra:title")
 _REQUEST_ID: Final = "X-LOX24-REQUEST-ID"
 _BODY_SHOWN: Final = 2_000  # characters
+_TAIL: Final = 4_000  # characters before a cut that may go through the token
 _MESSAGE_SHOWN: Final = 500
 _LONGEST_WAIT: Final = 1e10  # seconds; a server that says more has said "never"
 _SECONDS: Final = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -87,6 +88,8 @@ def read_reply(request: Request[R], reply: Reply, base_url: str, redact: Redact)
         TransportError: the answer is for another bulk: the connection is out of step.
     """
     if not 200 <= reply.status < 300:
+        if len(reply.body) > KEPT_OF_CUT:
+            reply = Reply(reply.status, reply.headers, reply.body[:KEPT_OF_CUT], whole=False)
         raise _status_error(request, reply, base_url, redact)
     try:
         if request.empty:
@@ -269,5 +272,7 @@ def read_request_id(reply: Reply, redact: Redact) -> str | None:
 def _shown_body(reply: Reply, redact: Redact) -> str:
     if _encoded(reply, redact) is not None:
         return ""  # noise; and what is hidden in it could not be blotted out
-    text = reply.body.decode("utf-8", "backslashreplace")
-    return printable(redact(text), _BODY_SHOWN)
+    text = redact(reply.body[:KEPT_OF_CUT].decode("utf-8", "backslashreplace"))
+    if not reply.whole or len(reply.body) > KEPT_OF_CUT:
+        text = text[:-_TAIL]
+    return printable(text, _BODY_SHOWN)

@@ -135,6 +135,25 @@ async def test_case_54_of_many_none_is_not_found_or_rejected() -> None:
         assert isinstance(outcome.error, IntermediaryError | None)
 
 
+async def test_case_54_all_calls_pause_together() -> None:
+    """As after a 502: the first wave sees it, the rest waits for one probe and is not sent."""
+    long = RetryPolicy(initial_delay=1e6, max_delay=1e6, max_wait=1.0)
+    async with FaultServer() as server, client_of(server.url, retry=long) as client:
+        await client.cancel_bulk(BULK_ID)
+        server.script("PUT", page(404, b"no"))
+        server.script("GET", page(404, b"no"))
+        calls = (client.cancel_bulk(bulk_id) for bulk_id in ids(100))
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert client.pause is not None
+        assert isinstance(client.pause.cause, IntermediaryError)
+        assert server.puts <= 11
+    assert {IntermediaryError} == {type(error) for error in errors}
+    for error in errors:
+        assert isinstance(error, IntermediaryError)
+        assert (404, bool(error.attempts)) == (error.status, error.outcome_unknown)
+        assert "intermediary" in str(error)
+
+
 async def test_case_54_lox24s_own_404_is_a_verdict() -> None:
     """With its request id, with an object, or empty: not found, at once."""
     own = [

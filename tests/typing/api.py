@@ -30,6 +30,7 @@ from lox24_async import (
     ConnectionFailedError,
     Headers,
     InsufficientFundsError,
+    IntermediaryError,
     InvalidBulkIdError,
     IPBlockedError,
     JsonLdBulk,
@@ -305,6 +306,7 @@ def kinds(
     too_late: NotCancelableError,
     blocked: IPBlockedError,
     undecoded: ResponseDecodeError,
+    between: IntermediaryError,
     failed: CancelFailedError,
 ) -> None:
     """Some kinds know more."""
@@ -313,6 +315,9 @@ def kinds(
     assert_type(undecoded.status, int)
     assert_type(undecoded.body, str)
     assert_type(undecoded.request_id, str | None)
+    assert_type(between.status, int)
+    assert_type(between.body, str)
+    assert_type(between.headers, Headers)
     assert_type(failed.report, CancelReport)
 
 
@@ -334,7 +339,7 @@ async def caught(client: Lox24Client) -> None:
         ServerError,
     ) as error:
         api(error)
-    except (ConnectionFailedError, RequestTimeoutError) as error:
+    except (ConnectionFailedError, RequestTimeoutError, IntermediaryError) as error:
         transport: TransportError = error
         base(transport)
     except Lox24Error as error:
