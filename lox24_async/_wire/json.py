@@ -21,6 +21,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _INT64: Final = 2.0**63  # orjson makes floats of larger integers
 MOST_VALUES: Final = 1_000_000
 """Values that a text may have. A text of a few MiB can become a GiB of empty lists."""
+_CHECKED: Final = frozenset({float, dict, list})
 _DEPTH: Final = 20  # json.loads fails at some depth that depends on the stack; we do earlier
 
 
@@ -60,6 +61,8 @@ def read_json(data: bytes | str) -> Any:
 
 def _is_exact(value: object, depth: int) -> bool:
     """Whether orjson has lost nothing: no float that may have been a long integer."""
+    if is_list(value) and _CHECKED.isdisjoint(map(type, value)):
+        return True  # a million recipients in a moment
     values: Any = value.values() if is_object(value) else value if is_list(value) else (value,)
     for item in values:
         kind: object = type(item)  # pyright: ignore[reportUnknownVariableType]
