@@ -89,11 +89,14 @@ class Lox24Error(Exception):
         self.outcome_unknown = outcome_unknown
 
     def __str__(self) -> str:
-        said = ": ".join(part for part in (self.summary, self.message) if part).rstrip(".")
+        said = ": ".join(part for part in (self._headline(), self.message) if part).rstrip(".")
         if self.outcome_unknown:
             said += f"; {self.doubt}"
         facts = ", ".join(self._facts())
         return f"{said} [{facts}]" if facts else said
+
+    def _headline(self) -> str:
+        return self.summary
 
     def _facts(self) -> Iterator[str]:
         if self.bulk_id is not None:
@@ -141,7 +144,8 @@ class ConnectionFailedError(TransportError):
     """No connection was made (DNS, refused, TLS, proxy): the request never left.
 
     Attributes:
-        tls: The TLS handshake failed. Repeating it would not help.
+        tls: The TLS handshake failed.
+        proxy: The proxy refused to connect us (401, 403, 407).
     """
 
     def __init__(
@@ -149,6 +153,7 @@ class ConnectionFailedError(TransportError):
         message: str,
         *,
         tls: bool = False,
+        proxy: bool = False,
         bulk_id: str | None = None,
         attempts: int = 0,
         outcome_unknown: bool = False,
@@ -160,11 +165,56 @@ class ConnectionFailedError(TransportError):
             outcome_unknown=outcome_unknown,
         )
         self.tls = tls
+        self.proxy = proxy
+
+    @property
+    def final(self) -> bool:
+        """Whether a repeat would not help."""
+        return self.tls or self.proxy
 
 
 @public
 class RequestTimeoutError(TransportError, TimeoutError):
     """The attempt or the whole call ran out of time."""
+
+
+@public
+class IntermediaryError(TransportError):
+    """Something between LOX24 and us answered in LOX24's stead: no verdict about the bulk.
+
+    An ingress in mid-deploy, a wrong virtual host, a firewall: a 4xx with a body that is no
+    JSON object and without LOX24's request id.
+
+    Attributes:
+        status: The HTTP status of the answer.
+        body: The start of the answer's body, made printable.
+        headers: The headers of the answer.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        body: str = "",
+        headers: Mapping[str, str] | None = None,
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(
+            message,
+            bulk_id=bulk_id,
+            attempts=attempts,
+            outcome_unknown=outcome_unknown,
+        )
+        self.status = status
+        self.body = body
+        self.headers = headers if isinstance(headers, Headers) else Headers(headers)
+
+    def _facts(self) -> Iterator[str]:
+        yield f"HTTP {self.status}" + ("" if self.attempts else ", not sent")
+        yield from super()._facts()
 
 
 @public
@@ -223,7 +273,12 @@ class APIStatusError(Lox24Error):
         body: The start of the answer's body, made printable.
         method: The HTTP method of the request.
         url: The URL of the request; of a listing without its filter.
+        intermediary: Whether, most likely, not LOX24 but something before it said so: a 401,
+            403 or 429 that has not LOX24's form. Any other 4xx of that kind is an
+            :class:`IntermediaryError`.
     """
+
+    intermediary: bool = False
 
     def __init__(
         self,
@@ -258,13 +313,19 @@ class APIStatusError(Lox24Error):
         self.method = method
         self.url = url
 
+    def _headline(self) -> str:
+        if self.intermediary:
+            return "refused, most likely by an intermediary before LOX24"
+        return self.summary
+
     def _facts(self) -> Iterator[str]:
         yield f"HTTP {self.status}" + ("" if self.attempts else ", not sent")
         yield from super()._facts()
         if self.request_id is not None:
             yield f"request id {self.request_id}"
         if self.retry_after is not None:
-            yield f"try again in {self.retry_after:.0f} s"
+            digits = 0 if self.retry_after >= 10 or self.retry_after == int(self.retry_after) else 1
+            yield f"try again in {self.retry_after:.{digits}f} s"
 
 
 @public

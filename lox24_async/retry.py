@@ -15,7 +15,7 @@ from .errors import (
     TransportError,
 )
 
-_RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+_NEVER: Final = frozenset({501, 505})  # what the server cannot do, it will not do later either
 
 
 @public
@@ -77,9 +77,10 @@ class Backoff:
 def is_retried(error: Lox24Error) -> bool:
     """Whether an attempt that ended so may be followed by another."""
     if isinstance(error, ConnectionFailedError):
-        return not error.tls
+        return not error.final
     if isinstance(error, APIStatusError):
-        return error.status in _RETRIED
+        failed = 500 <= error.status < 600 and error.status not in _NEVER
+        return failed or error.status in (408, 429)
     return isinstance(error, TransportError)
 
 

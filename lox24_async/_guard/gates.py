@@ -123,6 +123,8 @@ class TokenGate:
         self.epoch = 0  # tells an answer of today from one of before the last change
         self.line = Line()
         self.used_at = -inf
+        self.by_intermediary = False
+        """Whether the last 401 or 403 has not LOX24's form."""
         self.look_at = -inf
         """When the next look is due whether the event loop is on time."""
         self.calm = 0
@@ -167,8 +169,8 @@ class OriginGate:
         self.record_epoch = 0
         self.rest = Rest()
         self.window: Window | None = None
-        self.cause: Lox24Error | None = None
-        """The 429 that stands, if it was ours."""
+        self.blocked_by_intermediary = False
+        """Whether the last 429 that was ours has not LOX24's form."""
         self.down_since = inf
         """When the first failure came of the trouble that stands."""
         self.refunded_at = -inf

@@ -16,6 +16,7 @@ from math import inf
 from typing import Final, TypeVar
 
 from lox24_async.errors import (
+    APIStatusError,
     ClientClosedError,
     ConnectionFailedError,
     IPBlockedError,
@@ -260,7 +261,8 @@ class Guard:
         """Return the error for a call that cannot wait: nothing was sent."""
         with self._origin.lock:
             if now < self._tls_until and self._tls_error is not None:
-                return ConnectionFailedError(self._tls_error.message, tls=True)
+                cause = self._tls_error
+                return ConnectionFailedError(cause.message, tls=cause.tls, proxy=cause.proxy)
             return refusal(self._origin, self._token, operation, now)
 
     def held_back_until(self, now: float) -> float:
@@ -407,6 +409,8 @@ class Guard:
     ) -> None:
         token = self._token
         verdict = rules.verdict_of(error)
+        if verdict in (Verdict.WRONG, Verdict.FORBIDDEN) and isinstance(error, APIStatusError):
+            token.by_intermediary = error.intermediary
         fresh = token.proven and ticket.token_epoch == token.epoch
         facts = self._origin.record.tokens.get(token.digest)
         forbidden = facts is not None and ticket.operation in facts.operations
@@ -451,8 +455,8 @@ class Guard:
         probed_block: bool,
     ) -> None:
         origin = self._origin
-        if isinstance(error, ConnectionFailedError) and error.tls:
-            # The certificate store is the client's own matter: only its calls are told.
+        if isinstance(error, ConnectionFailedError) and error.final:
+            # Certificates and proxy are the client's own matter: only its calls are told.
             self._tls_error, self._tls_until = error, now + _TLS_REST
         elif error is None or not rules.is_trouble(error):
             self._tls_error = None
@@ -473,7 +477,7 @@ class Guard:
         blocked, rest = origin.record.block, origin.rest
         if blocked is not None and (probed_block or ticket.left_at > blocked.left_at):
             self._change(now, rules.unblock)
-            origin.cause = None
+            origin.blocked_by_intermediary = False
         if rest.shut and (probed or ticket.left_at > rest.left_at):
             rest.end()
             origin.epoch += 1
@@ -510,8 +514,8 @@ class Guard:
 
     def _block(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
         origin = self._origin
-        if rules.is_block(error):
-            origin.cause = error
+        if isinstance(error, IPBlockedError):
+            origin.blocked_by_intermediary = error.intermediary
 
         def change(record: Record) -> None:
             rules.block(

@@ -9,6 +9,7 @@ from lox24_async.errors import (
     APIStatusError,
     ConnectionFailedError,
     HeldBackError,
+    IntermediaryError,
     IPBlockedError,
     Lox24Error,
     RequestTimeoutError,
@@ -25,19 +26,20 @@ def refusal(origin: OriginGate, token: TokenGate, operation: str, now: float) ->
     record = origin.record
     facts = record.tokens.get(token.digest) or TokenFacts()
     if facts.refuses(now):
-        return _refused(401, facts.probe_at - now, "to this token")
+        return _refused(401, facts.probe_at - now, "to this token", token)
     mode = facts.operations.get(operation)
     if mode is not None and now < mode.closed_until:
-        return _refused(403, mode.closed_until - now, "twice in a row to this operation")
+        return _refused(403, mode.closed_until - now, "twice in a row to this operation", token)
     if record.block is not None:
         error = IPBlockedError(_block_words(record.block, now), status=429)
+        error.intermediary = origin.blocked_by_intermediary
         date(origin, error, now)
         return error
     free_at = held_back_until(origin, token, now)
     if origin.rest.shut and origin.rest.cause is not None and free_at <= origin.rest.probe_at:
         return _stand_in(origin.rest.cause, origin.rest.probe_at - now)
     if facts.closed:  # judged before, and not confirmed yet
-        return _refused(401, max(facts.probe_at, free_at) - now, "to this token")
+        return _refused(401, max(facts.probe_at, free_at) - now, "to this token", token)
     if free_at > now:
         return HeldBackError(
             "three requests within a minute were wrong, or nobody saw their answers",
@@ -81,15 +83,19 @@ def _stand_in(cause: Lox24Error, seconds: float) -> Lox24Error:
         )
     if isinstance(cause, ConnectionFailedError):
         return ConnectionFailedError(cause.message)
+    if isinstance(cause, IntermediaryError):
+        return IntermediaryError(f"{cause.message}; paused", status=cause.status)
     return type(cause)(f"{cause.message} (a probe; paused)")
 
 
-def _refused(status: int, seconds: float, what: str) -> Lox24Error:
-    return error_class(status)(
+def _refused(status: int, seconds: float, what: str, token: TokenGate) -> Lox24Error:
+    error = error_class(status)(
         f"it answered {status} {what}; nothing is sent until a new probe",
         status=status,
         retry_after=max(0.0, seconds),
     )
+    error.intermediary = token.by_intermediary
+    return error
 
 
 def _wall(seconds: float) -> datetime:

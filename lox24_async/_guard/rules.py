@@ -17,6 +17,7 @@ from lox24_async.errors import (
     APIStatusError,
     ClientClosedError,
     ConnectionFailedError,
+    IntermediaryError,
     IPBlockedError,
     Lox24Error,
     ResponseDecodeError,
@@ -101,9 +102,10 @@ def verdict_of(error: Lox24Error | None) -> Verdict:
             return Verdict.UNSEEN
         proves = 400 <= error.status < 500 and error.status != 429
         return Verdict.PROVEN if proves else Verdict.NOTHING
-    if isinstance(error, TransportError) and not isinstance(error, ConnectionFailedError):
+    # A request that never left, or went no further than something between, proves nothing.
+    if isinstance(error, TransportError) and is_silence(error):
         return Verdict.UNSEEN
-    return Verdict.NOTHING  # it never left
+    return Verdict.NOTHING
 
 
 def is_trouble(error: Lox24Error | None) -> bool:
@@ -117,7 +119,7 @@ def is_silence(error: Lox24Error) -> bool:
     """Whether a request got no answer, though there was a connection."""
     if isinstance(error, APIStatusError):
         return error.status == 408
-    return not isinstance(error, ConnectionFailedError)
+    return not isinstance(error, ConnectionFailedError | IntermediaryError)
 
 
 def is_answer(error: Lox24Error | None) -> bool:

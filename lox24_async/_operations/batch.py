@@ -12,7 +12,13 @@ from lox24_async._public import public
 from lox24_async._transport.call import Call
 from lox24_async._transport.engine import Engine
 from lox24_async._wire.requests import status_request
-from lox24_async.errors import InvalidBulkIdError, Lox24Error, NotCancelableError, NotFoundError
+from lox24_async.errors import (
+    InvalidBulkIdError,
+    Lox24Error,
+    NotCancelableError,
+    NotFoundError,
+    TransportError,
+)
 from lox24_async.models import Bulk
 from lox24_async.report import CancelOutcome, CancelReport, CancelState, note
 
@@ -188,8 +194,8 @@ def _outcome_of_error(bulk_id: str, error: Lox24Error) -> CancelOutcome:
         state = CancelState.UNKNOWN
     elif isinstance(error, NotFoundError):
         state = CancelState.NOT_FOUND
-    elif not error.attempts:
-        state = CancelState.NOT_SENT
+    elif not error.attempts or isinstance(error, TransportError):
+        state = CancelState.NOT_SENT  # nobody at LOX24 has seen it
     bulk = error.bulk if isinstance(error, NotCancelableError) else None
     return CancelOutcome(bulk_id, state, bulk, _kept(error), error.attempts)
 

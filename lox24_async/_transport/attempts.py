@@ -16,6 +16,7 @@ from lox24_async.errors import (
     APIStatusError,
     ClientClosedError,
     ConnectionFailedError,
+    IntermediaryError,
     IPBlockedError,
     Lox24Error,
     RequestTimeoutError,
@@ -242,13 +243,13 @@ class Attempts:
     def _delay(self, error: Lox24Error, used: int) -> float:
         if isinstance(error, APIStatusError) and error.retry_after is not None:
             return error.retry_after
-        timed_out = isinstance(error, RequestTimeoutError)
-        if used == 1 and isinstance(error, TransportError) and not timed_out:
+        answered_late = isinstance(error, RequestTimeoutError | IntermediaryError)
+        if used == 1 and isinstance(error, TransportError) and not answered_late:
             return 0.0  # most often a connection that had gone stale while idle
         return self._backoff.delay(used - 1)
 
 
 def _out_of_time(error: Lox24Error) -> bool:
     if isinstance(error, ConnectionFailedError):
-        return not error.tls
+        return not error.final
     return isinstance(error, RequestTimeoutError)

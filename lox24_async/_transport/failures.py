@@ -1,15 +1,21 @@
 """Failures of the HTTP library as typed errors, without an object of that library in them."""
 
+import errno
+import re
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import aiohttp
 
+from lox24_async._checks import printable
 from lox24_async.errors import (
     ConnectionFailedError,
     Lox24Error,
     RequestTimeoutError,
     TransportError,
 )
+
+Redact = Callable[[str], str]
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds for TCP connect and TLS handshake."""
@@ -24,6 +30,57 @@ NOT_LEFT_ERRORS: Final = (
     aiohttp.ClientHttpProxyError,
 )
 """What aiohttp raises when no connection came about: nothing has left."""
+_PROXY_REFUSALS: Final = frozenset({401, 403, 407})
+_LOSSES: Final[Mapping[int | None, str]] = {
+    errno.ECONNRESET: "reset by peer",
+    errno.ECONNABORTED: "aborted",
+    errno.EPIPE: "broken pipe",
+    errno.ETIMEDOUT: "no sign of life from the peer",
+}
+# In the error's text, for aiohttp makes errors of its own of what it gets.
+_TLS_REASON: Final = re.compile(r"\[SSL: ([A-Z0-9_]+)\]", re.ASCII)
+_VERSION: Final = re.compile(r"(SSLV3|TLSV1|TLSV13)_(ALERT_)?", re.ASCII)
+# Under TLS 1.3 a server judges the client's side of the handshake when that side takes it for
+# finished and has sent its request, which the server then never reads. RFC 8446, section 6.2.
+_HANDSHAKE_ALERTS: Final = frozenset(
+    {
+        "access denied",
+        "bad certificate",
+        "bad certificate status response",
+        "certificate expired",
+        "certificate required",
+        "certificate revoked",
+        "certificate unknown",
+        "decrypt error",
+        "handshake failure",
+        "insufficient security",
+        "missing extension",
+        "no application protocol",
+        "no certificate",
+        "protocol version",
+        "unknown ca",
+        "unknown psk identity",
+        "unrecognized name",
+        "unsupported certificate",
+        "unsupported extension",
+    }
+)
+_ERROR_SHOWN: Final = 200  # characters
+
+
+class LostError(aiohttp.ClientConnectionError):
+    """A lost connection, in a form that aiohttp does not answer by sending again.
+
+    It resends an idempotent request once by itself, unseen and uncounted; but what we report
+    as attempts must be what was on the wire.
+
+    Args:
+        failure: What was lost, and why.
+    """
+
+    def __init__(self, failure: Lox24Error) -> None:
+        super().__init__()
+        self.failure = failure
 
 
 def timed_out(seconds: float, *, connecting: bool) -> Lox24Error:
@@ -33,8 +90,12 @@ def timed_out(seconds: float, *, connecting: bool) -> Lox24Error:
     return RequestTimeoutError(f"no complete answer within {seconds:g} s", attempts=1)
 
 
-def translate(error: Exception) -> Lox24Error:
-    """Turn a failure of the HTTP library into ours; ``attempts`` says whether it had left."""
+def translate(error: Exception, redact: Redact) -> Lox24Error:
+    """Turn what a session raised into ours; ``attempts`` says whether the request had left."""
+    if isinstance(error, LostError):
+        return error.failure
+    if not isinstance(error, aiohttp.ClientError | OSError):
+        return _foreign(error, redact)
     if isinstance(error, _TLS_ERRORS):  # first: they are connector and OS errors as well
         return ConnectionFailedError(f"TLS failed: {_reason(error)}", tls=True)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -42,17 +103,59 @@ def translate(error: Exception) -> Lox24Error:
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return ConnectionFailedError("the host's name could not be resolved")
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return ConnectionFailedError(f"the proxy refused to connect: HTTP {error.status}")
+        return ConnectionFailedError(
+            f"the proxy refused to connect: HTTP {error.status}",
+            proxy=error.status in _PROXY_REFUSALS,
+        )
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return ConnectionFailedError(f"no connection to the proxy: {_reason(error)}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return ConnectionFailedError(f"no connection: {_reason(error)}")
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) and not isinstance(error, ConnectionError):
         return RequestTimeoutError("no complete answer in time", attempts=1)
     if isinstance(error, aiohttp.ClientPayloadError):
-        return TransportError("the answer was cut short", attempts=1)
+        reset = ConnectionResetError.__name__ in str(error)
+        said = f": {_LOSSES[errno.ECONNRESET]}" if reset else ""
+        return TransportError(f"the answer was cut short{said}", attempts=1)
     if isinstance(error, aiohttp.ClientResponseError):
         # aiohttp invents a status 400 here; the server never said it.
         return TransportError("what came was no valid HTTP", attempts=1)
-    return TransportError("the connection was lost before an answer came", attempts=1)
+    return lost(error)
+
+
+def _foreign(error: Exception, redact: Redact) -> Lox24Error:
+    """Return the error of an attempt that foreign code within the session broke off.
+
+    A trace callback, say, or an instrumented session. What it raised is not handed on: the
+    frames in its traceback hold the request's headers. Whether the request had left is not
+    known.
+    """
+    try:
+        said = printable(redact(str(error)), _ERROR_SHOWN)
+    except Exception:  # noqa: BLE001  its __str__ is foreign as well
+        said = ""
+    what = type(error).__name__ + (f": {said}" if said else "")
+    return TransportError(f"code within the session (a trace callback?) raised {what}", attempts=1)
+
+
+def lost(error: Exception) -> Lox24Error:
+    """Return the error of a connection that ended before the answer, with the reason."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        why = "closed by the peer without an answer"
+    elif found := _TLS_REASON.search(str(error)):
+        version = _VERSION.match(found[1])
+        why = found[1][version.end() if version else 0 :].replace("_", " ").lower()
+        if version and why in _HANDSHAKE_ALERTS:
+            return ConnectionFailedError(f"TLS failed: the server's alert: {why}", tls=True)
+        why = f"TLS {'alert' if version and version[2] else 'error'}: {why}"
+    else:
+        number, why = getattr(error, "errno", None), getattr(error, "strerror", None) or ""
+        if number in _LOSSES:
+            why = _LOSSES[number]
+        elif not why and isinstance(error, ConnectionResetError):
+            why = "closed by the peer while the request was written"
+    said = f": {printable(why, _ERROR_SHOWN)}" if why else ""
+    return TransportError(f"the connection was lost before an answer came{said}", attempts=1)
 
 
 def _reason(error: Exception) -> str:

@@ -17,17 +17,19 @@ from yarl import URL
 
 from lox24_async._checks import check_kind
 from lox24_async._config import Secret
-from lox24_async._wire.replies import Reply, read_reply, read_request_id
+from lox24_async._wire.json import MOST_VALUES, count_values
+from lox24_async._wire.replies import KEPT_OF_CUT, Reply, body_limit, read_reply, read_request_id
 from lox24_async._wire.requests import Request
 from lox24_async.errors import (
     ClientClosedError,
     ConfigurationError,
+    IntermediaryError,
     Lox24Error,
     RequestTimeoutError,
     TransportError,
 )
 
-from .failures import CONNECT_TIMEOUT, NOT_LEFT_ERRORS, timed_out, translate
+from .failures import CONNECT_TIMEOUT, NOT_LEFT_ERRORS, LostError, lost, timed_out, translate
 from .timeouts import Timeouts
 
 __all__ = ["ClientSession", "SessionManager"]
@@ -36,19 +38,9 @@ log = logging.getLogger("lox24_async")
 
 R = TypeVar("R")
 
-KEPT_OF_CUT: Final = 1 << 16
-"""Bytes that are kept of a body that was cut: enough to show what came."""
 _USER_AGENT: Final = "lox24-async"
 _OWNER_CLOSED: Final = "the session that was handed in is closed"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
-
-
-class _LostError(aiohttp.ClientConnectionError):
-    """A lost connection, in a form that aiohttp does not answer by sending again.
-
-    It resends an idempotent request once by itself, unseen and uncounted; but what we report
-    as attempts must be what was on the wire.
-    """
 
 
 async def _no_resend(
@@ -58,8 +50,8 @@ async def _no_resend(
         return await handler(request)
     except NOT_LEFT_ERRORS:
         raise
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-        raise _LostError from None
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        raise LostError(lost(error)) from None
 
 
 # For each request, since a borrowed session cannot be asked in advance. A PUT without a body
@@ -132,6 +124,7 @@ class SessionManager:
     ) -> None:
         if session is not None:
             check_kind("session", session, ClientSession)
+            _check_class(type(session))
             if session.trust_env and base_url.startswith("http:"):
                 raise ConfigurationError(
                     "the session trusts the environment's proxies; over plain http one would"
@@ -171,6 +164,8 @@ class SessionManager:
             log.debug("%s: %d, request id %s", request, reply.status, request_id)
         try:
             return read_reply(request, reply, self._base_url, redact)
+        except IntermediaryError:
+            raise
         except TransportError:  # the answer was another request's
             self.drop_connections()
             raise
@@ -180,19 +175,14 @@ class SessionManager:
         progress = _Progress()
         _progress.set(progress)
         failure: Lox24Error
+        swallowed = False
         response: aiohttp.ClientResponse | None = None
         timeout = self._timeouts.begin(seconds)
         try:
             response = await pool.session.request(
                 request.method,
                 self._url(request.path),
-                headers={
-                    "Accept": request.accept,
-                    "Accept-Encoding": "identity",  # a small compressed body may be a huge one
-                    "User-Agent": _USER_AGENT,
-                    "X-LOX24-AUTH-TOKEN": self._token.reveal(),
-                    **(self._more_headers if request.body is None else self._json_headers()),
-                },
+                headers=self._headers(request),
                 data=None if request.body is None else BytesIO(request.body),
                 allow_redirects=False,
                 raise_for_status=False,
@@ -203,10 +193,11 @@ class SessionManager:
                 **_OPTIONS,
             )
             content = response.content
-            if content.is_eof():  # most often all of it came at once
-                body, whole = content.read_nowait(), True
-            else:
-                body, whole = await _read(response, request.limit)
+            limit = body_limit(request, response.status)
+            all_here = content.is_eof()  # most often it came at once
+            body, whole = (
+                _cut(content.read_nowait(), limit) if all_here else await _read(response, limit)
+            )
             reply = Reply(response.status, response.headers, body, whole)
             if reply.status == HTTPStatus.REQUEST_TIMEOUT:
                 self._retire(pool)  # said to an idle line, before our request: out of step
@@ -220,8 +211,13 @@ class SessionManager:
             else:
                 # The frames below hold the token; a traceback must not show it.
                 raise cancelled.with_traceback(None) from None
-        except (aiohttp.ClientError, OSError) as error:
-            failure = translate(error)
+        except Exception as error:  # noqa: BLE001  whatever foreign code within it raises
+            late, swallowed = timeout.is_timeout(), timeout.is_cancel()
+            failure = (
+                timed_out(seconds, connecting=progress.connecting)
+                if late
+                else translate(error, self._token.redact)
+            )
             if failure.attempts and not isinstance(failure, RequestTimeoutError):
                 self._retire(pool)  # its other idle connections may be as stale
         finally:
@@ -230,6 +226,8 @@ class SessionManager:
                 response = None
             self._timeouts.end(timeout)
             self._leave_pool(pool)
+        if swallowed:
+            raise asyncio.CancelledError  # the caller's cancel wins, whatever came of it within
         failure.bulk_id = request.bulk_id
         failure.outcome_unknown = bool(failure.attempts) and request.changes
         try:
@@ -242,8 +240,19 @@ class SessionManager:
             return URL(self._base_url + path, encoded=True)  # as it stands, brackets and all
         return self._base.with_path(self._prefix + path, encoded=True)  # quicker by 5 µs
 
-    def _json_headers(self) -> dict[str, str]:
-        return {"Content-Type": "application/json", **self._more_headers}
+    def _headers(self, request: Request[Any]) -> dict[str, str]:
+        headers = {
+            "Accept": request.accept,
+            "Accept-Encoding": "identity",  # a small compressed body may be a huge one
+            "User-Agent": _USER_AGENT,
+            "X-LOX24-AUTH-TOKEN": self._token.reveal(),
+            **self._more_headers,
+        }
+        if request.method == "GET":
+            headers["Cache-Control"] = "no-store"  # yesterday's status is a lie
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
 
     # --- the pool
 
@@ -300,15 +309,35 @@ def _new_session() -> ClientSession:
     )
 
 
+def _check_class(kind: type[ClientSession]) -> None:
+    """Refuse a session of a class that makes requests in its own way.
+
+    Raises:
+        ConfigurationError: it may answer out of a cache, or send again by itself.
+    """
+    own = (base for base in kind.__mro__ if not issubclass(ClientSession, base))
+    if any("_request" in vars(base) for base in own):
+        raise ConfigurationError(
+            f"the session's class {kind.__name__} makes requests in its own way (out of a cache,"
+            " say): hand in a plain aiohttp.ClientSession"
+        )
+
+
 async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
     """Return the body, and whether that is all of it."""
-    body = await response.content.readany()
-    if response.content.at_eof():
-        return body, True
-    parts = bytearray(body)
-    while part := await response.content.readany():
+    content = response.content
+    body = await content.readany()
+    if content.at_eof():
+        return _cut(body, limit)
+    parts, values = bytearray(body), count_values(body)
+    while part := await content.readany():
         parts += part
-        if len(parts) > limit:
+        values += count_values(part)
+        if len(parts) > limit or values > MOST_VALUES:
             response.close()
             return bytes(parts[:KEPT_OF_CUT]), False
     return bytes(parts), True
+
+
+def _cut(body: bytes, limit: int) -> tuple[bytes, bool]:
+    return (body, True) if len(body) <= limit else (body[:KEPT_OF_CUT], False)

@@ -19,6 +19,9 @@ except ImportError:
 _BOM: Final = b"\xef\xbb\xbf"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _INT64: Final = 2.0**63  # orjson makes floats of larger integers
+MOST_VALUES: Final = 1_000_000
+"""Values that a text may have. A text of a few MiB can become a GiB of empty lists."""
+_CHECKED: Final = frozenset({float, dict, list})
 _DEPTH: Final = 20  # json.loads fails at some depth that depends on the stack; we do earlier
 
 
@@ -30,6 +33,14 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Whether a decoded value is an array."""
     return type(value) is list
+
+
+def count_values(data: bytes) -> int:
+    """Return about how many values a part of a JSON text has: no fewer, rather more.
+
+    An array or object counts for four more: so much dearer it is than a string or number.
+    """
+    return data.count(b",") + 4 * (data.count(b"[") + data.count(b"{"))
 
 
 def read_json(data: bytes | str) -> Any:
@@ -50,6 +61,8 @@ def read_json(data: bytes | str) -> Any:
 
 def _is_exact(value: object, depth: int) -> bool:
     """Whether orjson has lost nothing: no float that may have been a long integer."""
+    if is_list(value) and _CHECKED.isdisjoint(map(type, value)):
+        return True  # a million recipients in a moment
     values: Any = value.values() if is_object(value) else value if is_list(value) else (value,)
     for item in values:
         kind: object = type(item)  # pyright: ignore[reportUnknownVariableType]
@@ -77,8 +90,23 @@ def _read_slowly(data: bytes | str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+_lenient: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_INFINITE: Final = re.compile(r"([\[,]?)(-?)Infinity")  # a number, for a string has quotes
+_NAN: Final = re.compile(r"[\[,]?NaN")
+
+
+def _finite(part: str) -> str:
+    if _NAN.fullmatch(part):
+        raise ValueError("NaN is not JSON")
+    return _INFINITE.sub(r"\1\g<2>1e999", part) if _INFINITE.fullmatch(part) else part
+
+
 def write_json(value: Any) -> str:
     """Encode a value as a compact JSON text."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        # A number beyond a float's range (1e999) was read as infinite; JSON has no such word.
+        text = "".join(map(_finite, _lenient.iterencode(value)))
     # Half a surrogate pair (a text that was cut) cannot be written as UTF-8, its escape can.
     return _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)

@@ -19,8 +19,8 @@ R = TypeVar("R")
 
 SHORT: Final = 1 << 20
 """Bytes that an answer about one bulk's state may have; LOX24's have some hundred."""
-LONG: Final = 1 << 26
-"""Bytes that an answer with texts and recipients may have."""
+LONG: Final = 1 << 24
+"""Bytes that an answer with texts and recipients may have: a million recipients."""
 
 ACCEPT: Final[Mapping[type[Bulk], str]] = {
     Bulk: "application/json",

@@ -29,6 +29,7 @@ from lox24_async import (
     ConnectionFailedError,
     Headers,
     InsufficientFundsError,
+    IntermediaryError,
     InvalidBulkIdError,
     IPBlockedError,
     JsonLdBulk,
@@ -66,6 +67,7 @@ PARENTS: dict[type[Lox24Error], tuple[type[BaseException], ...]] = {
     TransportError: (Lox24Error,),
     ConnectionFailedError: (TransportError,),
     RequestTimeoutError: (TransportError, TimeoutError),
+    IntermediaryError: (TransportError,),
     ResponseDecodeError: (Lox24Error,),
     APIStatusError: (Lox24Error,),
     **dict.fromkeys(BY_STATUS.values(), (APIStatusError,)),
@@ -165,7 +167,8 @@ ARGUMENTS: dict[type[Lox24Error], dict[str, st.SearchStrategy[Any]]] = {
         ),
         common,
     ),
-    ConnectionFailedError: {**common, "tls": st.booleans()},
+    ConnectionFailedError: {**common, "tls": st.booleans(), "proxy": st.booleans()},
+    IntermediaryError: {**common, **{name: api[name] for name in ("status", "body", "headers")}},
     ResponseDecodeError: decode,
     **dict.fromkeys((APIStatusError, ServerError, *BY_STATUS.values()), api),
     IPBlockedError: {**api, "blocked_until": st.none() | st.datetimes(timezones=st.just(UTC))},
@@ -251,7 +254,9 @@ def test_what_an_error_says(cls: type[Lox24Error]) -> None:
     """One sentence first, then the doubt, then status, bulk and request id as far as known."""
     more: dict[str, Any] = {}
     if "status" in ARGUMENTS[cls]:
-        more = {"status": 499, "request_id": REQUEST_ID}
+        more = {"status": 499}
+    if "request_id" in ARGUMENTS[cls]:
+        more["request_id"] = REQUEST_ID
     more |= {"bulk": SEEN} if cls is NotCancelableError else {}
     more |= {"report": CancelReport()} if cls is CancelFailedError else {}
     sure = str(cls("it broke.", bulk_id=ID, attempts=2, **more))

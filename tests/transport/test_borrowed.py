@@ -1,6 +1,7 @@
 """The caller's own session: used, never changed, never closed."""
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from aioresponses import aioresponses
 
 from lox24_async import (
     CancelReport,
@@ -307,3 +309,130 @@ async def test_calls_queued_in_a_pool_that_its_owner_closes(fake_lox24: FakeLox2
         states = {outcome.state for outcome in report.outcomes}
         assert states <= {CancelState.NOT_SENT, CancelState.UNKNOWN}
         assert report.counts[CancelState.NOT_SENT] >= len(ids) - 1
+
+
+# --- 60: foreign code that runs within a session
+
+
+class _CallbackError(Exception):
+    """What a trace callback of the caller raises."""
+
+
+async def _fail(*arguments: Any) -> None:
+    headers = getattr(arguments[2], "headers", {})
+    raise _CallbackError("no such exporter", dict(headers))
+
+
+def traced(hook: str, callback: Any = _fail) -> aiohttp.TraceConfig:
+    """Return a trace whose callback fails."""
+    trace = aiohttp.TraceConfig()
+    getattr(trace, hook).append(callback)
+    return trace
+
+
+def frames_of(error: BaseException) -> str:
+    """Return all locals within reach of an error's traceback, and of what it hangs on to."""
+    shown: list[str] = []
+    link: BaseException | None = error
+    while link is not None:
+        whole = traceback.TracebackException.from_exception(link, capture_locals=True)
+        shown += [repr(frame.locals) for frame in whole.stack if "/tests/" not in frame.filename]
+        shown += [repr(vars(link)), repr(link.args), str(link)]
+        link = link.__cause__ or link.__context__
+    return "\n".join(shown)
+
+
+@pytest.mark.parametrize("hook", ["on_request_start", "on_request_headers_sent", "on_request_end"])
+async def test_case_60_a_trace_callback_that_raises(hook: str) -> None:
+    """A typed error that names it, in doubt, and no frame that holds the token."""
+    async with (
+        FaultServer(get=bulk(5)) as server,
+        aiohttp.ClientSession(trace_configs=[traced(hook)]) as session,
+    ):
+        error = await failure_of(server.url, session=session, retry=RetryPolicy.none())
+        assert type(error) is TransportError
+        assert "_CallbackError: ('no such exporter'" in str(error)
+        assert (True, 1) == (error.outcome_unknown, error.attempts)
+        assert error.__cause__ is error.__context__ is None
+        assert TOKEN.partition(":")[2] not in frames_of(error)
+
+
+async def test_case_60_a_run_goes_on() -> None:
+    """A callback that fails for one request costs that request, not the run."""
+    count = 0
+
+    async def fail_once(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == 5:
+            raise _CallbackError
+
+    async with (
+        FaultServer() as server,
+        aiohttp.ClientSession(trace_configs=[traced("on_request_start", fail_once)]) as session,
+        client_of(server.url, session=session) as client,
+    ):
+        report = await client.cancel_bulks(ids(20))
+    assert report.counts[CancelState.CANCELED] == 20
+
+
+async def test_case_60_a_callback_cannot_swallow_a_cancel() -> None:
+    """Raised while a cancel goes through: the caller's cancel wins all the same."""
+    async with (
+        FaultServer(put=silent) as server,
+        aiohttp.ClientSession(trace_configs=[traced("on_request_exception")]) as session,
+        client_of(server.url, session=session) as client,
+    ):
+        call = asyncio.create_task(client.cancel_bulk(BULK_ID))
+        await server.arrival()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await call
+        assert TOKEN.partition(":")[2] not in frames_of(caught.value)
+        assert 1 == len(server.requests)
+
+
+async def test_case_60_a_callback_cannot_swallow_a_timeout() -> None:
+    """Raised while an attempt's time runs out: it is a timeout, and the next attempt goes out."""
+    async with (
+        FaultServer(put=[silent, bulk()]) as server,
+        aiohttp.ClientSession(trace_configs=[traced("on_request_exception")]) as session,
+    ):
+        assert (await success_of(server.url, session=session, attempt_timeout=0.2)).is_canceled
+        assert 2 == server.puts
+
+
+# --- 79: sessions that make requests in their own way
+
+
+class _Cache:
+    """As the caches for aiohttp do it: a class before the session's own."""
+
+    async def _request(self, *_: object, **__: object) -> Any:
+        raise AssertionError("out of a cache")
+
+
+@pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning")
+async def test_case_79_a_caching_session_is_refused() -> None:
+    """An answer out of a cache says nothing of a bulk: refused at construction."""
+    cached = type("CachedSession", (_Cache, aiohttp.ClientSession), {})
+    own = type("OwnSession", (aiohttp.ClientSession,), {"_request": _Cache._request})
+    for kind in (cached, own, type("Heir", (cached,), {})):
+        async with kind() as session:
+            with pytest.raises(ConfigurationError, match=kind.__name__):
+                client_of("http://127.0.0.1:9", session=session)
+
+
+@pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning")
+async def test_case_79_other_heirs_are_welcome() -> None:
+    """A class that does not touch requests, and a session whose own class is patched, pass."""
+    plain = type("PlainSession", (aiohttp.ClientSession,), {"extra": 1})
+    async with FaultServer() as server, plain() as session:
+        assert (await success_of(server.url, session=session)).is_canceled
+
+
+async def test_case_79_a_patched_session_is_welcome(mocked: aioresponses) -> None:
+    """A mock replaces the method of the session's own class: that is no class of its own."""
+    mocked.put(f"https://api.lox24.eu/bulks/{BULK_ID}/cancel", body=summary())
+    async with aiohttp.ClientSession() as session, Lox24Client(TOKEN, session=session) as client:
+        assert (await client.cancel_bulk(BULK_ID)).is_canceled

@@ -6,6 +6,7 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Self
 
 import pytest
 import pytest_asyncio
@@ -118,6 +119,102 @@ async def test_case_22_huge_error(status: int) -> None:
         error = await failure_of(server.url, retry=ONCE)
         assert status == getattr(error, "status", None)
         assert server.lines[0].sent < 16 * MIB
+
+
+class Stopwatch:
+    """Measures how long one thread's code ran without a break, by the loop's own turns."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def _run(self) -> None:
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            self.longest = max(self.longest, now - last)
+            last = now
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+
+
+FILLERS = [b"[],", b'{"a":0},', b"0,", b'"",', b'"ab",', b"1.5,", b'"\xf0\x9f\x98\x80",']
+
+
+@pytest.mark.parametrize("status", [400, 404, 422, 500])
+@pytest.mark.parametrize("start", [b'{"detail":"x","more":[', b"<html>"], ids=["json", "html"])
+async def test_case_59_of_a_huge_error_little_is_read(status: int, start: bytes) -> None:
+    """Of an error's 60 MiB, 64 KiB are looked at; the rest is not even fetched."""
+    head = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, 60 * MIB)
+    async with FaultServer(put=flood(head + start, b"[]," * 20_000, 1_000), get=bulk(5)) as server:
+        async with client_of(server.url, retry=ONCE) as client, Stopwatch() as watch:
+            with pytest.raises(Lox24Error) as caught:
+                await client.cancel_bulk(BULK_ID)
+        assert status == getattr(caught.value, "status", None)
+        assert watch.longest < 0.2
+        await until(server.lines[0].writer.is_closing)
+        assert server.lines[0].sent < 16 * MIB
+        assert await peak_of(server.url) < 10 * MIB
+
+
+async def test_case_59_a_short_huge_error_that_comes_at_once() -> None:
+    """Also of what has arrived whole only the first 64 KiB are looked at."""
+    body = b'{"detail":"' + b"x" * 100_000 + b'"}'
+    async with FaultServer(put=answer(body, 500), get=bulk(5)) as server:
+        error = await failure_of(server.url, retry=ONCE)
+        assert "Internal Server Error" in str(error)
+        assert len(getattr(error, "body", "")) < 2_100
+
+
+@pytest.mark.parametrize("filler", FILLERS, ids=repr)
+@pytest.mark.parametrize("size", [12 * MIB, 60 * MIB], ids=["12 MiB", "60 MiB"])
+@pytest.mark.parametrize("operation", ["get_bulk", "list_bulks_page", "get_bulk_status"])
+async def test_case_59_a_success_of_millions_of_values(
+    operation: str, size: int, filler: bytes
+) -> None:
+    """An unknown field of very many small values is refused before it is decoded."""
+
+    async def deed(_: Received, line: Line) -> None:
+        await line.send(HEAD + b'\r\n{"uuid":"%b","status_code":15,"x":[' % BULK_ID.encode())
+        for _count in range(size // (len(filler) * 20_000)):
+            await line.send(filler * 20_000)
+        await line.send(b"0]}")
+        line.writer.close()
+
+    async with FaultServer(get=deed) as server, client_of(server.url, retry=ONCE) as client:
+        call = getattr(client, operation)
+        argument = 1 if operation == "list_bulks_page" else BULK_ID
+        tracemalloc.start()
+        try:
+            with pytest.raises(ResponseDecodeError, match="too long, or of too many parts"):
+                await call(argument)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 100 * MIB
+        async with Stopwatch() as watch:
+            with pytest.raises(ResponseDecodeError):
+                await call(argument)
+        assert watch.longest < 0.2
+
+
+async def test_case_59_a_large_answer_that_is_needed() -> None:
+    """A bulk with very many recipients is read all the same."""
+    phones = ",".join(f'"+4917{number:08}"' for number in range(200_000)).encode()
+    body = b'{"uuid":"%b","status_code":5,"phones":[%b]}' % (BULK_ID.encode(), phones)
+    async with FaultServer(get=answer(body)) as server, client_of(server.url) as client:
+        found = await client.get_bulk(BULK_ID)
+    assert found.phones is not None
+    assert 200_000 == len(found.phones)
 
 
 ENDLESS_HEADS = {

@@ -32,6 +32,7 @@ from lox24_async import (
     ConnectionFailedError,
     Headers,
     InsufficientFundsError,
+    IntermediaryError,
     InvalidBulkIdError,
     IPBlockedError,
     JsonLdBulk,
@@ -362,6 +363,7 @@ def kinds(
     too_late: NotCancelableError,
     blocked: IPBlockedError,
     undecoded: ResponseDecodeError,
+    between: IntermediaryError,
     failed: CancelFailedError,
 ) -> None:
     """Some kinds know more."""
@@ -370,6 +372,9 @@ def kinds(
     assert_type(undecoded.status, int)
     assert_type(undecoded.body, str)
     assert_type(undecoded.request_id, str | None)
+    assert_type(between.status, int)
+    assert_type(between.body, str)
+    assert_type(between.headers, Headers)
     assert_type(failed.report, CancelReport)
 
 
@@ -391,7 +396,7 @@ async def caught(client: Lox24Client) -> None:
         ServerError,
     ) as error:
         api(error)
-    except (ConnectionFailedError, RequestTimeoutError) as error:
+    except (ConnectionFailedError, RequestTimeoutError, IntermediaryError) as error:
         transport: TransportError = error
         base(transport)
     except Lox24Error as error:

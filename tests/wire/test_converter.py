@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lox24_async import Bulk, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang, make_converter
+from lox24_async._wire import json as json_module
 
 ID = "da0fa78c-4699-11ea-a637-96000028b339"
 CONVERTER = make_converter()
@@ -582,3 +583,38 @@ def test_case_24_hostile_text_is_a_value_error(form: type[Bulk], data: bytes) ->
     """Depth, length, encoding and NaN end in ``ValueError``, never in a raw error."""
     with pytest.raises(ValueError):
         CONVERTER.loads(data, form)
+
+
+TOO_BIG = (
+    f'{{"uuid":"{ID}","status_code":15,"price":1e999,"x":1e999,"y":[1e999,-1e999,{{"z":-1E+999}}],'
+    '"Infinity":["Infinity","[Infinity",",-Infinity"]}'
+)
+
+
+@FORMS
+@pytest.mark.parametrize("fast", [True, False], ids=["as installed", "standard library"])
+def test_case_66_a_number_beyond_all_floats(
+    form: type[Bulk], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read as infinite, and written as a number that is read so again, never as a word."""
+    if not fast:
+        monkeypatch.setattr(json_module, "_fast_loads", None)
+    bulk = CONVERTER.loads(TOO_BIG, form)
+    assert bulk.is_canceled
+    assert {"x", "y", "price", "Infinity"} == set(bulk.extra)
+    reply = json.loads(TOO_BIG)
+    assert (
+        reply
+        == CONVERTER.unstructure(bulk)
+        == CONVERTER.unstructure(CONVERTER.structure(reply, form))
+    )
+    text = CONVERTER.dumps(bulk)
+    assert bulk == CONVERTER.loads(text, form)
+    assert reply == json.loads(text)
+
+
+def test_case_66_nan_is_written_by_nobody() -> None:
+    """What JSON cannot say at all is refused, beside a number that it can."""
+    bulk = Bulk(uuid=UUID(ID), status_code=15, extra={"x": [math.inf, math.nan]})
+    with pytest.raises(ValueError, match="NaN"):
+        CONVERTER.dumps(bulk)

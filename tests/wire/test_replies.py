@@ -1,10 +1,12 @@
 """The protocol without I/O: ids to requests, replies to models or errors, and no secret out."""
 
 import copy
+import gzip
 import json
 import logging
 import math
 import pickle
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from lox24_async import (
     AccountNotActivatedError,
@@ -29,6 +31,7 @@ from lox24_async import (
     ConflictError,
     Headers,
     InsufficientFundsError,
+    IntermediaryError,
     InvalidBulkIdError,
     IPBlockedError,
     JsonLdBulk,
@@ -476,6 +479,7 @@ def test_case_13_a_json_ld_problem_is_read_in_full() -> None:
         ({"hydra:description": "a", "message": "b", "hydra:title": "c"}, "a", "a"),
         ({"detail": "a", "hydra:description": "b"}, "a", "a"),
         ({"code": 401, "message": "JWT not found"}, "JWT not found", None),
+        ({"description": "a", "title": "b", "hydra:title": "c"}, "a", "a"),
         ({"title": "a", "hydra:title": "b"}, "a", None),
         ({"hydra:title": "a"}, "a", None),
         ({"detail": None, "title": "a"}, "a", None),
@@ -500,7 +504,7 @@ def test_case_13_the_message_is_what_the_server_said(
     body: Body, message: str, detail: str | None
 ) -> None:
     """The first text of the known names, one printable line; else the status in words."""
-    error = refused(reply(422, body))
+    error = refused(reply(422, body, {"X-LOX24-REQUEST-ID": REQUEST_ID}))
     assert error.message.startswith(message)
     assert error.message.isprintable()
     if detail is not None:
@@ -548,7 +552,7 @@ def test_case_12_a_gateways_page_is_cut_and_escaped() -> None:
 
 def test_a_long_message_is_cut() -> None:
     """No server can flood a log with its message."""
-    error = refused(reply(400, {"detail": "x" * 100_000, "violations": [{"message": "y" * 9999}]}))
+    error = refused(reply(400, {"detail": "x" * 50_000, "violations": [{"message": "y" * 9999}]}))
     assert len(error.message) < 600
     assert len(str(error)) < 800
     assert len(error.detail or "") < 2_100
@@ -611,7 +615,7 @@ def test_any_answer_is_a_typed_error_fit_to_print(
         assert error.body.isprintable()
         assert error.retry_after is None or 0 <= error.retry_after < math.inf
     else:
-        assert 200 <= status < 300
+        assert 200 <= status < 300 or isinstance(error, IntermediaryError)
 
 
 @settings(deadline=None, max_examples=300)
@@ -707,7 +711,16 @@ def test_case_26_no_target_is_invented(status: int) -> None:
         ("-5", None),
         ("+5", None),
         ("-0", None),
-        ("5.0", None),
+        ("5.0", 5.0),
+        ("0.5", 0.5),
+        ("0.000", 0.0),
+        ("9" * 400 + ".5", 1e10),
+        (".5", None),
+        ("5.", None),
+        ("1.2.3", None),
+        ("-0.5", None),
+        ("0.5e1", None),
+        ("0.\u0665", None),
         ("5,0", None),
         ("5, 6", None),
         ("5s", None),
@@ -749,7 +762,10 @@ def test_case_26_no_target_is_invented(status: int) -> None:
     ids=lambda value: repr(value)[:40],
 )
 def test_case_9_digits_or_an_rfc_date_else_absent(value: str, expected: float | None) -> None:
-    """Whole seconds and HTTP dates are waits; anything else, the past too, counts as absent."""
+    """Digits, with a decimal fraction or without, and HTTP dates; anything else is absent.
+
+    Also case 63: half a second is half a second.
+    """
     headers = {"Retry-After": value, "Date": "Wed, 01 Jul 2026 12:00:00 GMT"}
     assert expected == read_retry_after(headers)
     assert expected == refused(reply(429, b"", headers)).retry_after
@@ -801,6 +817,129 @@ def test_case_9_any_header_is_none_or_a_finite_wait(value: str, date: str | None
     """Never negative, never NaN, never endless, never a raw error."""
     seconds = read_retry_after({"Retry-After": value} | ({} if date is None else {"Date": date}))
     assert seconds is None or 0 <= seconds < math.inf
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1", "3"], 3.0),
+        (["3", "1"], 3.0),
+        (["0.5", "0.25"], 0.5),
+        (["soon", "2"], 2.0),
+        (["soon", "later"], None),
+        (["1", "Wed, 01 Jul 2026 12:00:10 GMT", "5"], 10.0),
+    ],
+    ids=repr,
+)
+def test_case_63_of_several_headers_the_longest(values: list[str], expected: float | None) -> None:
+    """Two machines on the way may each have said how long: the longer wait is right for both."""
+    headers = CIMultiDict([("Retry-After", value) for value in values])
+    headers["Date"] = "Wed, 01 Jul 2026 12:00:00 GMT"
+    assert expected == read_retry_after(CIMultiDictProxy(headers))
+    assert expected == refused(reply(503, b"", headers)).retry_after
+
+
+# --- who spoke
+
+FOREIGN_BODIES = {
+    "text": b"default backend - 404",
+    "html": b"<html><head><title>404 Not Found</title></head></html>",
+    "list": b'[{"detail": "no"}]',
+    "string": b'"no"',
+    "null": b"null",
+    "cut json": b'{"detail": "no"',
+    "binary": b"\xff\xfe\x00",
+}
+VERDICTS = [400, 402, 404, 405, 406, 409, 413, 418, 422, 451, 499]
+
+
+@REQUESTS
+@pytest.mark.parametrize("status", VERDICTS)
+@pytest.mark.parametrize("body", FOREIGN_BODIES.values(), ids=FOREIGN_BODIES)
+def test_case_54_what_has_not_lox24s_form_is_an_intermediarys(
+    request_: Request[Bulk], status: int, body: bytes
+) -> None:
+    """A 4xx without a JSON object and without a request id is no verdict; it says who spoke."""
+    with pytest.raises(IntermediaryError) as caught:
+        read_reply(request_, reply(status, body, {"Server": "nginx\x1b"}), BASE, str)
+    error = caught.value
+    assert (status, 1, ID) == (error.status, error.attempts, error.bulk_id)
+    assert request_.changes is error.outcome_unknown
+    assert error.headers["server"] == "nginx\x1b"
+    assert str(error).startswith("an intermediary (nginx\\x1b) answered in LOX24's stead")
+    assert f"HTTP {status}" in str(error)
+    assert str(error).isprintable()
+    assert error.body.isprintable()
+    assert "LOX24 " not in error.message  # nothing that LOX24 did or said
+
+
+@REQUESTS
+@pytest.mark.parametrize("status", VERDICTS)
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"", {}),
+        (b" \r\n", {}),
+        (b"{}", {}),
+        (b'\xef\xbb\xbf{"detail": "no"}', {"Content-Type": "text/html"}),
+        (b"<html>", {"X-LOX24-REQUEST-ID": REQUEST_ID}),
+    ],
+    ids=["empty", "blank", "object", "object with a BOM", "request id"],
+)
+def test_case_54_what_may_be_lox24s_is_lox24s(
+    request_: Request[Bulk], status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    """An object, a request id or an empty body: the status has its usual class."""
+    error = refused(reply(status, body, headers), request_)
+    assert CLASSES.get(status, APIStatusError) is type(error)
+    assert not error.outcome_unknown
+    assert not error.intermediary
+
+
+@pytest.mark.parametrize(("start", "whose"), [(b'{"a":', NotFoundError), (b"<p>", None)])
+def test_case_54_of_a_cut_body_the_start_decides(
+    start: bytes, whose: type[Lox24Error] | None
+) -> None:
+    """What begins like an object may be one; what begins otherwise is none."""
+    cut = Reply(404, CIMultiDict(), start + b" " * 65_000, whole=False)
+    with pytest.raises(whose or IntermediaryError):
+        read_reply(CANCEL, cut, BASE, str)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(401, AuthenticationError), (403, AccountNotActivatedError), (429, IPBlockedError)],
+)
+def test_case_54_what_the_guard_must_heed_keeps_its_class(
+    status: int, expected: type[APIStatusError]
+) -> None:
+    """Nobody can know who counted the request; but the sentence says who most likely spoke."""
+    error = refused(reply(status, b"<h1>no</h1>"))
+    assert expected is type(error)
+    assert error.intermediary
+    assert "most likely by an intermediary" in str(error)
+    assert "LOX24 refused" not in str(error)
+    assert str(error) == str(pickle.loads(pickle.dumps(error)))
+    assert not refused(reply(status, b'{"message": "no"}')).intermediary
+
+
+def test_a_408_stays_what_it_is() -> None:
+    """It is no verdict anyway."""
+    error = refused(reply(408, b"<h1>too slow</h1>"))
+    assert (APIStatusError, True) == (type(error), error.outcome_unknown)
+
+
+@pytest.mark.parametrize("status", [200, 404, 422, 503])
+@pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP, deflate"])
+def test_case_61_an_encoding_is_named(status: int, encoding: str) -> None:
+    """A body that is encoded though we asked for it as it is, is named so, and not shown."""
+    body = gzip.compress(json.dumps(good(detail=CANARY)).encode())
+    with pytest.raises(Lox24Error) as caught:
+        read_reply(CANCEL, reply(status, body, {"Content-Encoding": encoding}), BASE, str)
+    assert f"Content-Encoding: {encoding}" in str(caught.value)
+    assert "UTF-8" not in str(caught.value)
+    assert "utf-8" not in str(caught.value)
+    assert "" == getattr(caught.value, "body", None)
 
 
 # --- case 32: the token appears nowhere
@@ -912,8 +1051,21 @@ def test_case_32_the_key_is_blotted_out_of_odd_places(key: str, headers: dict[st
 def test_case_32_no_part_of_a_long_token_is_shown() -> None:
     """Where a body is cut for reading, no piece of the token is left over at the cut."""
     key = "".join(f"{number:03x}" for number in range(64))
-    shown = held(refused(reply(400, f"1:{key}" * 2000), token=f"1:{key}"))
+    shown = held(refused(reply(500, f"1:{key}" * 2000), token=f"1:{key}"))
     assert [] == [key[at : at + 12] for at in range(0, len(key), 12) if key[at : at + 12] in shown]
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 500])
+@pytest.mark.parametrize("size", [100_000, 20 * 2**20])
+def test_case_59_of_a_long_body_only_the_start_is_looked_at(status: int, size: int) -> None:
+    """Whoever hands in how much: an error and a success of no use cost the same little time."""
+    headers = {"X-LOX24-REQUEST-ID": REQUEST_ID}
+    answer = reply(status, b'"%b"' % (b"x" * size), headers)
+    before = time.thread_time()
+    with pytest.raises(Lox24Error) as caught:
+        read_reply(CANCEL, answer, BASE, Secret(CANARY).redact)
+    assert time.thread_time() - before < 0.2
+    assert getattr(caught.value, "body", "").startswith('"xxx')
 
 
 def test_case_32_the_warning_of_an_odd_field_does_not_quote_it(

@@ -38,6 +38,8 @@ def code_of(error: lox.Lox24Error) -> ExitCode:
 
 def reason(error: lox.Lox24Error) -> str:
     """Say in a few words what went wrong, without what to do."""
+    if isinstance(error, lox.APIStatusError) and error.intermediary:
+        return f"refused with HTTP {error.status}, most likely by an intermediary before LOX24"
     for kind, said in _REASONS:
         if isinstance(error, kind):
             return said
@@ -64,8 +66,10 @@ def explain(error: lox.Lox24Error, base_url: str, token_source: str) -> str:
 
 def explain_pause(pause: lox.Pause) -> str:
     """Say why nothing moves, and for how long."""
-    what = reason(pause.cause)
-    if isinstance(pause.cause, lox.ServerError):
+    what = capital(reason(pause.cause))
+    if isinstance(pause.cause, lox.IntermediaryError):
+        what = f"An intermediary answers in LOX24's stead (HTTP {pause.cause.status})"
+    elif isinstance(pause.cause, lox.ServerError):
         what = f"LOX24 fails (HTTP {pause.cause.status})"
     elif isinstance(pause.cause, lox.TransportError):
         what = "LOX24 cannot be reached"
@@ -79,11 +83,11 @@ def cause(error: lox.Lox24Error, base_url: str) -> str:
     """Say what one of the ``CAUSES`` is; without a full stop."""
     facts = _facts(error)
     if isinstance(error, lox.IPBlockedError):
-        return f"{reason(error)}{facts}{_until(error)}"
+        return f"{capital(reason(error))}{facts}{_until(error)}"
     if isinstance(error, lox.TransportError | lox.ServerError):
         what = "fails" if isinstance(error, lox.ServerError) else "cannot be reached"
         return f"LOX24 at {base_url} {what}: {_foreign(error.message)}{facts}"
-    return f"{reason(error)}{facts}"
+    return f"{capital(reason(error))}{facts}"
 
 
 def remedy(error: lox.Lox24Error, token_source: str) -> str:
@@ -99,6 +103,8 @@ def remedy(error: lox.Lox24Error, token_source: str) -> str:
 
 
 def _facts(error: lox.Lox24Error) -> str:
+    if isinstance(error, lox.APIStatusError) and error.intermediary:
+        return ""  # told already, and there is no request id
     if isinstance(error, lox.APIStatusError | lox.ResponseDecodeError):
         request = f", request id {error.request_id}" if error.request_id else ""
         return f" (HTTP {error.status}{request})"
