@@ -36,8 +36,9 @@ def refusal(origin: OriginGate, token: TokenGate, operation: str, now: float) ->
         date(origin, error, now)
         return error
     free_at = held_back_until(origin, token, now)
-    if origin.rest.shut and origin.rest.cause is not None and free_at <= origin.rest.probe_at:
-        return _stand_in(origin.rest.cause, origin.rest.probe_at - now)
+    rest = origin.rest
+    if rest.shut and rest.cause is not None and free_at <= max(now, rest.probe_at):
+        return _stand_in(rest.cause, rest.probe_at - now)
     if facts.closed:  # judged before, and not confirmed yet
         return _refused(401, max(facts.probe_at, free_at) - now, "to this token", token)
     if free_at > now:
