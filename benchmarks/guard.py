@@ -65,7 +65,7 @@ async def _record(repeats: int) -> tuple[Guard, _Recorder, float]:
         pass
 
     session: Any = SimpleNamespace(exchange=exchange)
-    request: Any = None
+    request: Any = SimpleNamespace(method="PUT")
 
     def attempts(guard: Any) -> Attempts:
         return Attempts(

@@ -174,30 +174,34 @@ class Guard:
             return None if origin.window is None else self._hold_by_window(ticket, now)
         if found.place and self._is_late(now):
             ask_at = max(ask_at, origin.refunded_at + rules.COURTESY)
-        if found.late_since > -inf:
-            ask_at = self._second_look(found.late_since, ask_at, now)
         first = token.line.first() or ticket
+        late = found.late_since > -inf
+        if late:  # one more probe, for the answer to the first one does not come
+            ready_at = max(ready_at, found.late_since)
+            if not self._is_calm(now, count=first is ticket):
+                ask_at = max(ask_at, token.look_at)
         if ask_at <= now and (first is ticket or now >= ready_at + rules.COURTESY):
             return None
         if first is not ticket:
-            ask_at = max(ask_at, ready_at + rules.COURTESY)
+            ask_at = max(ask_at, ready_at + rules.COURTESY, now + rules.COURTESY)
+        elif late:
+            ask_at = min(ask_at, max(found.late_since - (_CALM + 2) * _LOOK, token.look_at))
         elif origin.store.shared:  # looks for news of other processes, on behalf of all who wait
             ask_at = min(ask_at, now + _POLL)
-        return Hold(ask_at, ready_at, counts)
+        return Hold(ask_at, found.ready_at if late else ready_at, counts)
 
-    def _second_look(self, late_since: float, ask_at: float, now: float) -> float:
-        """Return when to ask again whether one more probe may go: soon, if this loop is late.
+    def _is_calm(self, now: float, *, count: bool) -> bool:
+        """Whether this event loop has been on time lately.
 
-        An answer may have come and only wait to be read. So the last half second is spent with
-        looks, and one more goes only when eight in a row came on time.
+        If it was not, the answer to the probe may have come and only wait to be read. So who
+        is first in line looks again and again, and one more probe goes only when some looks
+        in a row came on time.
         """
         token = self._token
-        if now < late_since - _CALM * _LOOK - 0.1:
-            return max(min(ask_at, late_since - _CALM * _LOOK - 0.1), now)
-        if now >= token.look_at:
+        if count and now >= token.look_at:
             token.calm = token.calm + 1 if now - token.look_at <= _ON_TIME else 0
             token.look_at = now + _LOOK
-        return ask_at if ask_at <= now and token.calm >= _CALM else token.look_at
+        return token.calm >= _CALM and now <= token.look_at + _ON_TIME
 
     def _hold_by_window(self, ticket: Ticket, now: float) -> Hold | None:
         window = self._origin.window
@@ -308,7 +312,7 @@ class Guard:
             origin.good_left_at = ticket.left_at
             return None
         if isinstance(error, ClientClosedError):
-            self.leave(ticket, now)  # our own matter: nothing was learnt
+            self.leave(ticket, now, sent=error.attempts > 0)  # our own matter: nothing was learnt
             return None
         with origin.lock:
             self._look(now)

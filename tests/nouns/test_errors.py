@@ -28,6 +28,7 @@ from lox24_async import (
     ConflictError,
     ConnectionFailedError,
     Headers,
+    HeldBackError,
     InsufficientFundsError,
     IntermediaryError,
     InvalidBulkIdError,
@@ -72,6 +73,7 @@ PARENTS: dict[type[Lox24Error], tuple[type[BaseException], ...]] = {
     APIStatusError: (Lox24Error,),
     **dict.fromkeys(BY_STATUS.values(), (APIStatusError,)),
     NotCancelableError: (UnprocessableError,),
+    HeldBackError: (IPBlockedError,),
     ServerError: (APIStatusError,),
     CancelFailedError: (Lox24Error,),
 }
@@ -171,7 +173,10 @@ ARGUMENTS: dict[type[Lox24Error], dict[str, st.SearchStrategy[Any]]] = {
     IntermediaryError: {**common, **{name: api[name] for name in ("status", "body", "headers")}},
     ResponseDecodeError: decode,
     **dict.fromkeys((APIStatusError, ServerError, *BY_STATUS.values()), api),
-    IPBlockedError: {**api, "blocked_until": st.none() | st.datetimes(timezones=st.just(UTC))},
+    **dict.fromkeys(
+        (IPBlockedError, HeldBackError),
+        {**api, "blocked_until": st.none() | st.datetimes(timezones=st.just(UTC))},
+    ),
     NotCancelableError: {**api, "bulk": bulks},
     CancelFailedError: {**common, "report": reports()},
 }

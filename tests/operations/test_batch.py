@@ -24,6 +24,7 @@ from lox24_async import (
     RetryPolicy,
 )
 from lox24_async.testing import FakeLox24
+from tests.conftest import prove
 
 
 def add(gateway: FakeLox24, count: int, status: int = BulkStatus.NEW) -> list[UUID]:
@@ -474,6 +475,7 @@ async def test_report_that_is_used_again(client: Lox24Client, fake_lox24: FakeLo
 async def test_report_that_is_used_again_learns(client: Lox24Client, fake_lox24: FakeLox24) -> None:
     """A second run that knows more says so; while it is under way, the first one's word stands."""
     (lost,) = map(str, add(fake_lox24, 1))
+    await prove(client, fake_lox24)
     fake_lox24.fail_next(drop="before", bulk_id=lost, times=9)
     report = await client.cancel_bulks([lost])
     assert report[lost].state is CancelState.UNKNOWN

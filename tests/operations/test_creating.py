@@ -626,12 +626,12 @@ async def test_refused_token_holds_creations_back(fake_lox24: FakeLox24) -> None
 
 @pytest.mark.looptime
 async def test_unproven_token_holds_creations_back(fake_lox24: FakeLox24) -> None:
-    """Behind a probe that does not end, a creation runs out of time without having left."""
+    """Behind a probe that is slow, a creation runs out of time without having left."""
     fake_lox24.latency = 50
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
         probe = asyncio.create_task(client.create_bulk(DRAFT))
         await asyncio.sleep(1)
-        error = await failure(client, timeout=3)
+        error = await failure(client, timeout=0.9)  # after two seconds a second probe would go
         assert (RequestTimeoutError, 0, False) == (
             type(error),
             error.attempts,

@@ -9,7 +9,6 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -315,16 +314,14 @@ async def test_one_slot_does_not_block_itself(fake_lox24: FakeLox24) -> None:
     """Listing and cancelling share one slot; failures do not change that."""
     fake_lox24.page_size = 2
     ids = add(fake_lox24, 9)
-    seen: set[str] = set()
-    gets = count()
+    seen: set[tuple[str, ...]] = set()
 
     def rule(request: ReceivedRequest) -> Fault | None:
-        if request.method == "GET":  # every second page and look
-            return None if next(gets) % 2 else Fault(status=503)
-        if request.path in seen:
+        which = (request.method, request.path)
+        if which in seen:
             return None
-        seen.add(request.path)
-        return Fault(drop="after")
+        seen.add(which)  # each page, look and cancel fails once
+        return Fault(status=503) if request.method == "GET" else Fault(drop="after")
 
     fake_lox24.fail_if(rule)
     async with client_of(fake_lox24, max_concurrency=1) as client, asyncio.timeout(10):
