@@ -15,7 +15,7 @@ from uuid import UUID
 from ._checks import check_bulk_id, check_kind, check_number
 from ._config import DEFAULT_BASE_URL, Secret, check_base_url, check_proxy, check_token
 from ._operations.batch import CancelBatch, CancelStream, Ids, LookBatch
-from ._operations.cancel import cancel, cancel_and_wait
+from ._operations.cancel import CancelCall, cancel, cancel_and_wait
 from ._operations.changes import create, delete
 from ._operations.listing import BulkStream, Order, get_page, list_bulks
 from ._operations.matching import cancel_matching
@@ -208,7 +208,7 @@ class Lox24Client(Generic[FormT]):
         Source: https://doc.lox24.eu/api/operations/api_bulks_put_cancel_item/
         """
         bulk_id, form = check_bulk_id(bulk_id), self._check(form, timeout)
-        call = Call(bulk_id, self._engine.deadline(timeout))
+        call = CancelCall(bulk_id, self._engine.deadline(timeout))
         return await (cancel_and_wait if wait else cancel)(self._engine, call, form)
 
     # --- many bulks

@@ -3,13 +3,19 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from attrs import frozen
 
 from ._public import public
-from .errors import Lox24Error
+from .errors import (
+    BadRequestError,
+    ConflictError,
+    InvalidBulkIdError,
+    Lox24Error,
+    UnprocessableError,
+)
 from .models import Bulk
 
 
@@ -47,6 +53,7 @@ class CancelOutcome:
     bulk: Bulk | None = None
     error: Lox24Error | None = None
     attempts: int = 0
+    request_id: str | None = None
 
 
 Entry = CancelOutcome | Callable[[], CancelOutcome]
@@ -122,6 +129,15 @@ class CancelReport:
         """Return the ids whose bulk may still be sending: UNKNOWN and ACCEPTED."""
         open_states = (CancelState.UNKNOWN, CancelState.ACCEPTED)
         return tuple(o.bulk_id for o in self.outcomes if o.state in open_states)
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Return the ids that another run should take up.
+
+        UNKNOWN, ACCEPTED and NOT_SENT, and what was REJECTED without a verdict about the bulk
+        (a 401, 402, 403 or 429, say). A 400, 409 or 422 is a verdict; an id that is no id is
+        finished.
+        """
+        return tuple(o.bulk_id for o in self.outcomes if _is_unfinished(o))
 
     def raise_for_failures(self) -> None:
         """Raise unless every bulk is CANCELED or ACCEPTED.
@@ -199,18 +215,53 @@ class MatchReport(CancelReport):
             self.cost = bulk.price + (self.cost or 0)
 
 
+_SETTLED: Final = (CancelState.CANCELED, CancelState.TOO_LATE)
+_VERDICTS: Final = (BadRequestError, ConflictError, UnprocessableError)
+
+
+def has_verdict(outcome: CancelOutcome) -> bool:
+    """Whether a REJECTED one was refused for what the bulk is, so that a repeat is of no use."""
+    return isinstance(outcome.error, (*_VERDICTS, InvalidBulkIdError))
+
+
 def _wiser(before: CancelOutcome, after: CancelOutcome) -> CancelOutcome:
-    """Return which of two outcomes of an id tells more of the bulk."""
-    knew = {
-        CancelState.NOT_SENT: (
-            CancelState.CANCELED,
-            CancelState.TOO_LATE,
-            CancelState.ACCEPTED,
-            CancelState.UNKNOWN,
-        ),
-        CancelState.UNKNOWN: (CancelState.CANCELED, CancelState.TOO_LATE),
-    }
-    return before if before.state in knew.get(after.state, ()) else after
+    """Return which of two outcomes of an id tells more of the bulk.
+
+    The one rule for a report that is used again, in memory and in a journal: the later one,
+    unless it knows less.
+    """
+    state = after.state
+    match before.state:
+        case CancelState.CANCELED | CancelState.TOO_LATE:
+            knows_less = state not in _SETTLED
+        case CancelState.ACCEPTED:
+            knows_less = state not in (*_SETTLED, CancelState.ACCEPTED, CancelState.NOT_FOUND)
+        case CancelState.UNKNOWN:
+            # A refusal tells of the bulk only with a look that saw it: without one, the bulk
+            # may have been refused for being cancelled already.
+            seen = has_verdict(after) and after.bulk is not None
+            knows_less = state is CancelState.NOT_SENT or (
+                state is CancelState.REJECTED and not seen
+            )
+        case CancelState.NOT_FOUND:
+            knows_less = _knows_nothing(after)
+        case CancelState.REJECTED:
+            knows_less = has_verdict(before) and _knows_nothing(after)
+        case CancelState.NOT_SENT:
+            knows_less = False
+    return before if knows_less else after
+
+
+def _knows_nothing(outcome: CancelOutcome) -> bool:
+    if outcome.state is CancelState.REJECTED:
+        return not has_verdict(outcome)
+    return outcome.state is CancelState.NOT_SENT
+
+
+def _is_unfinished(outcome: CancelOutcome) -> bool:
+    if outcome.state is CancelState.REJECTED:
+        return not has_verdict(outcome)
+    return outcome.state in (CancelState.UNKNOWN, CancelState.ACCEPTED, CancelState.NOT_SENT)
 
 
 def note(report: CancelReport, bulk_id: str, entry: Entry) -> None:

@@ -12,14 +12,28 @@ from lox24_async.errors import (
     NotCancelableError,
     UnprocessableError,
 )
-from lox24_async.models import BulkT
+from lox24_async.models import Bulk, BulkT
 
 from .polling import is_final, poll
 
 _REFUSALS: Final = (BadRequestError, ConflictError, UnprocessableError)
 
 
-async def cancel(engine: Engine, call: Call, form: type[BulkT]) -> BulkT:
+class CancelCall(Call):
+    """A cancel that remembers its look.
+
+    Attributes:
+        seen: The bulk as the look saw it, if that did not decide: still new or in progress.
+    """
+
+    __slots__ = ("seen",)
+
+    def __init__(self, bulk_id: str, deadline: float | None = None) -> None:
+        super().__init__(bulk_id, deadline)
+        self.seen: Bulk | None = None
+
+
+async def cancel(engine: Engine, call: CancelCall, form: type[BulkT]) -> BulkT:
     """Cancel the bulk that a call is about.
 
     Returns:
@@ -36,14 +50,15 @@ async def cancel(engine: Engine, call: Call, form: type[BulkT]) -> BulkT:
         if not (isinstance(error, _REFUSALS) or error.outcome_unknown):
             raise
         seen = await _look(engine, error, call, form)
-        if seen is None:
+        if seen is None or not seen.is_final:
+            call.seen = seen
             raise
         if seen.is_canceled:
             return seen
         raise NotCancelableError.from_look(seen, error) from error
 
 
-async def cancel_and_wait(engine: Engine, call: Call, form: type[BulkT]) -> BulkT:
+async def cancel_and_wait(engine: Engine, call: CancelCall, form: type[BulkT]) -> BulkT:
     """Cancel the bulk that a call is about, and wait until it is in a final state."""
     bulk = await cancel(engine, call, form)
     if bulk.is_final:
@@ -57,11 +72,10 @@ async def cancel_and_wait(engine: Engine, call: Call, form: type[BulkT]) -> Bulk
 
 
 async def _look(engine: Engine, error: Lox24Error, call: Call, form: type[BulkT]) -> BulkT | None:
-    """Return the bulk, if it is decided now what a failed cancel led to."""
+    """Return the bulk as it is after a failed cancel; ``None``: that cannot be told."""
     look = Call(call.bulk_id, call.deadline, waited=call.waited)
     most = None if error.outcome_unknown else 1  # only a doubt is worth repeats
     try:
-        seen = await engine.perform(status_request(call.bulk_id, form), look, most)
+        return await engine.perform(status_request(call.bulk_id, form), look, most)
     except Lox24Error:
         return None
-    return seen if seen.is_final else None

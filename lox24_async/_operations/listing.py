@@ -24,7 +24,7 @@ from lox24_async.errors import NotFoundError
 from lox24_async.filters import BulkFilter, BulkOrder
 from lox24_async.models import BulkPage, BulkT
 
-from .workers import WorkerStream
+from .workers import Job, WorkerStream
 
 Order = BulkOrder | Sequence[BulkOrder] | None
 
@@ -133,7 +133,7 @@ class BulkStream(Generic[BulkT]):
 
     def __init__(self, walk: AsyncIterator[list[BulkT]]) -> None:
         self._pages: WorkerStream[list[BulkT], list[BulkT]] = WorkerStream(
-            walk, _as_it_is, width=1, ahead=1
+            Job(walk, _as_it_is), width=1, bound=2
         )
         self._bulks: Iterator[BulkT] = iter(())
         self._opening = asyncio.Lock()

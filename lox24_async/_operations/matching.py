@@ -1,11 +1,11 @@
 """The cancel of whatever meets a filter and can still be cancelled."""
 
-import logging
 from collections.abc import Callable
 from typing import Any, Self
 
 from attrs import evolve
 
+from lox24_async._log import log
 from lox24_async._transport.engine import Engine
 from lox24_async.errors import Lox24Error
 from lox24_async.filters import BulkFilter
@@ -21,8 +21,6 @@ from lox24_async.report import (
 
 from .batch import CancelBatch
 from .listing import BulkStream, list_bulks
-
-log = logging.getLogger("lox24_async")
 
 Progress = Callable[[CancelOutcome], object]
 
@@ -47,7 +45,7 @@ async def cancel_matching(
     if search is None:  # nothing in these states can be cancelled
         return
     found = Matches(list_bulks(engine, search, None, form, lambda: deadline), search, report)
-    batch = CancelBatch(engine, found, form, report=report, width=width, begin=lambda: deadline)
+    batch = _MatchBatch(engine, found, form, report=report, width=width, begin=lambda: deadline)
     try:
         if dry_run:
             await found.only_look(progress)
@@ -63,6 +61,12 @@ async def cancel_matching(
         ) from error
     finally:
         await found.aclose()
+
+
+class _MatchBatch(CancelBatch):
+    """Cancels what a listing finds; a listing that ends too early says so itself."""
+
+    source_ends = True
 
 
 def only_cancelable(wanted: BulkFilter) -> BulkFilter | None:

@@ -5,11 +5,11 @@ only whether, when and how often to try again.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from lox24_async._guard.rules import Guard, Hold
+from lox24_async._log import log
 from lox24_async._wire.requests import Request
 from lox24_async.errors import (
     APIStatusError,
@@ -25,8 +25,6 @@ from lox24_async.retry import Backoff, RetryPolicy, is_retried
 from .call import Call
 from .queue import Slots, Waits, Wake
 from .session import SessionManager
-
-log = logging.getLogger("lox24_async")
 
 R = TypeVar("R")
 _TICK: Final = 1e-5  # seconds

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from lox24_async._config import Secret, origin_of
@@ -15,7 +15,7 @@ from lox24_async.retry import Backoff, Pause, RetryPolicy
 
 from .attempts import Attempts
 from .call import Call
-from .queue import Slots, Waits
+from .queue import Slots, Wait, Waits
 from .session import SessionManager
 
 R = TypeVar("R")
@@ -126,6 +126,29 @@ class Engine:
         late = deadline is not None and until >= deadline
         await self._waits.sleep(deadline if deadline is not None and late else until)
         return not late
+
+    def watch(self, deadline: float | None, over: Callable[[], object]) -> Callable[[], None]:
+        """Have a function called at a deadline, or when the client is closed before.
+
+        Returns:
+            What calls that off.
+
+        Raises:
+            ClientClosedError: the client is closed already.
+        """
+        wake: Wait = self._bind().create_future()
+        timer = self._waits.enter(wake, deadline)
+
+        def ring(_: object) -> None:
+            call_off()
+            over()
+
+        def call_off() -> None:
+            wake.remove_done_callback(ring)
+            self._waits.leave(wake, timer)
+
+        wake.add_done_callback(ring)
+        return call_off
 
     async def close(self) -> None:
         """End what waits, give requests in flight a grace time, close the sessions."""

@@ -4,7 +4,6 @@ It makes, borrows and closes sessions of aiohttp, and keeps to itself what they 
 """
 
 import asyncio
-import logging
 from contextvars import ContextVar
 from http import HTTPStatus
 from io import BytesIO
@@ -17,6 +16,7 @@ from yarl import URL
 
 from lox24_async._checks import check_kind
 from lox24_async._config import Secret
+from lox24_async._log import log
 from lox24_async._wire.replies import Reply, read_reply, read_request_id
 from lox24_async._wire.requests import Request
 from lox24_async.errors import (
@@ -31,8 +31,6 @@ from .failures import CONNECT_TIMEOUT, NOT_LEFT_ERRORS, timed_out, translate
 from .timeouts import Timeouts
 
 __all__ = ["ClientSession", "SessionManager"]
-
-log = logging.getLogger("lox24_async")
 
 R = TypeVar("R")
 
@@ -166,7 +164,7 @@ class SessionManager:
         """
         reply = await self._send(request, seconds)
         redact = self._token.redact
-        if log.isEnabledFor(logging.DEBUG):
+        if log.is_debug():
             request_id = read_request_id(reply, redact)
             log.debug("%s: %d, request id %s", request, reply.status, request_id)
         try:

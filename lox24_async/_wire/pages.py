@@ -34,7 +34,7 @@ class PageRequest(Request[BulkPage[BulkT]]):
     def read(self, raw: Any) -> BulkPage[BulkT]:
         """Return the page."""
         structure, form = STRUCTURE[self._form], self._form
-        return read_page(raw, self._page, lambda item: structure(item, form))
+        return read_page(raw, self._page, lambda item: self.sign(structure(item, form)))
 
 
 def read_page(raw: Any, page: int, structure: Callable[[Any], BulkT]) -> BulkPage[BulkT]:

@@ -18,7 +18,7 @@ FLOORS = [
     {"_checks", "_config"},
     {"errors"},
     {"models"},
-    {"_public"},
+    {"_log", "_public"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 FILES = sorted(p for p in HOME.rglob("*.py") if p.relative_to(HOME).parts[0][:-3] != "__init__")
