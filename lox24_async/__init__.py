@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         InsufficientFundsError,
         InvalidBulkIdError,
         IPBlockedError,
+        JournalError,
         Lox24Error,
         NotCancelableError,
         NotFoundError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Violation,
     )
     from .filters import BulkFilter, BulkOrder
+    from .journal import CancelJournal, JournalRun
     from .models import Bulk, BulkPage, BulkStatus, JsonLdBulk, ServiceCode, VoiceLang
     from .report import (
         CancelFailedError,
@@ -56,6 +58,7 @@ __all__ = [
     "BulkStatus",
     "BulkStream",
     "CancelFailedError",
+    "CancelJournal",
     "CancelOutcome",
     "CancelReport",
     "CancelState",
@@ -68,6 +71,8 @@ __all__ = [
     "IPBlockedError",
     "InsufficientFundsError",
     "InvalidBulkIdError",
+    "JournalError",
+    "JournalRun",
     "JsonLdBulk",
     "Lox24Client",
     "Lox24Error",
@@ -110,6 +115,7 @@ _HOMES: Final = {
             "IPBlockedError",
             "InsufficientFundsError",
             "InvalidBulkIdError",
+            "JournalError",
             "Lox24Error",
             "NotCancelableError",
             "NotFoundError",
@@ -121,6 +127,7 @@ _HOMES: Final = {
             "Violation",
         ),
         "filters": ("BulkFilter", "BulkOrder"),
+        "journal": ("CancelJournal", "JournalRun"),
         "models": ("Bulk", "BulkPage", "BulkStatus", "JsonLdBulk", "ServiceCode", "VoiceLang"),
         "report": (
             "CancelFailedError",

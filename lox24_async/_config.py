@@ -57,6 +57,11 @@ class Secret:
         """Return the value."""
         return self._value if isinstance(self._value, str) else ""
 
+    @property
+    def client_id(self) -> str:
+        """The part before the colon, which is no secret."""
+        return self.reveal().partition(":")[0]
+
     def problem(self) -> str | None:
         """Say what keeps the value from being a token, without quoting it."""
         value = self._value

@@ -206,6 +206,38 @@ class ResponseDecodeError(Lox24Error):
 
 
 @public
+class JournalError(Lox24Error, OSError):
+    """A journal cannot be opened or read, or another run writes to it. Nothing was sent.
+
+    A write that fails while a run goes on never raises: it is told by ``CancelJournal.error``.
+
+    Attributes:
+        path: The journal's file.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str = "",
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(
+            message,
+            bulk_id=bulk_id,
+            attempts=attempts,
+            outcome_unknown=outcome_unknown,
+        )
+        self.path = path
+
+    def _facts(self) -> Iterator[str]:
+        if self.path:
+            yield self.path
+
+
+@public
 class APIStatusError(Lox24Error):
     """The server answered with a status that is no success.
 
@@ -457,3 +489,10 @@ STATUS_ERRORS: Mapping[int, type[APIStatusError]] = {
 def error_class(status: int) -> type[APIStatusError]:
     """Return the class that stands for a status."""
     return STATUS_ERRORS.get(status, ServerError if status >= 500 else APIStatusError)
+
+
+def status_of(kind: type[APIStatusError]) -> int | None:
+    """Return the status that a class stands for, if it is one."""
+    return next(
+        (status for status, other in STATUS_ERRORS.items() if issubclass(kind, other)), None
+    )

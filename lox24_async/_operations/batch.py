@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from lox24_async.models import Bulk
 from lox24_async.report import CancelOutcome, CancelReport, CancelState, note
 
 from .cancel import CancelCall, cancel
+from .recording import Record
 from .workers import Job, WorkerStream, drain
 
 Ids = Iterable[UUID | str] | AsyncIterable[UUID | str]
@@ -46,6 +48,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         report: Filled as results arrive.
         width: How many at a time.
         begin: Returns the deadline; called when the run begins.
+        record: Writes the run into a journal.
 
     Raises:
         TypeError: ``ids`` is one id.
@@ -53,6 +56,8 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
 
     source_ends = False
     """Whether the source ends, or fails, by itself when the time is over or the client closed."""
+    is_planned = False
+    """Whether what is done with a collection is known before, for its record."""
 
     def __init__(
         self,
@@ -63,6 +68,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         report: CancelReport | None,
         width: int,
         begin: Callable[[], float | None],
+        record: Record | None = None,
     ) -> None:
         if isinstance(ids, str | bytes | UUID):
             raise TypeError("ids must be an iterable of bulk ids, not one id")
@@ -72,6 +78,8 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         self._report = report
         self._width = width
         self._begin = begin
+        self._record = record
+        self._records = False  # whether we have begun what is recorded
         self._deadline: float | None = None
         self._over = False  # out of time, or the client was closed
         self._rest: Iterator[UUID | str] = iter(())  # of a collection, what was not read yet
@@ -109,12 +117,18 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         """Copy a collection, and begin to watch the time and the client's life."""
         ids = self._ids
         cut = not self.source_ends
+        planned: list[str] | None = None
         if not isinstance(ids, AsyncIterable) and hasattr(ids, "__len__"):
-            ids = self._rest = iter(list(ids))
+            copied = list(ids)
+            ids = self._rest = iter(copied)
             cut = False  # the rest is told at once that it is not sent
+            if self._record is not None and self.is_planned:
+                planned = _plan(copied)
         if cut:
             self._engine.check_open()
         self._deadline = self._begin()
+        if self._record is not None:
+            self._records = self._record.begin(planned)
 
         def end_early() -> None:
             self._over = True
@@ -143,17 +157,23 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             self._seen.add(key)
             if self._over:
                 outcome = self._not_done(bulk_id, self._why_over(bulk_id))
+                if self._record is not None:
+                    self._record.skip(bulk_id)
             else:
                 outcome = await self._do(CancelCall(bulk_id, self._deadline))
+        if self._record is not None:
+            self._record.note(outcome)
         if self._report is None:
             return outcome
         note(self._report, outcome.bulk_id, outcome)
         return self._report[outcome.bulk_id]
 
     def end(self, *, complete: bool) -> None:
-        """Watch no more."""
+        """Watch no more, and end what is recorded."""
         self._call_off()
         self._call_off = _nothing
+        if self._record is not None and self._records:
+            self._record.end(interrupted=self._over or not complete)
 
     def _why_over(self, bulk_id: str) -> Lox24Error:
         if self._engine.closed:
@@ -174,18 +194,26 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
 class CancelBatch(Batch):
     """Cancels each id."""
 
+    is_planned = True
+
     async def _do(self, call: CancelCall) -> CancelOutcome:
         report = self._report
         if report is not None:
             # True from now on, even if interrupted.
             note(report, call.bulk_id, partial(_outcome_of_call, call))
+        record = self._record
         try:
+            if record is not None:
+                await record.announce(call.bulk_id)
             bulk = await cancel(self._engine, call, self._form)
         except Lox24Error as error:
             return _outcome_of_error(call, error)
         except BaseException:
+            outcome = _outcome_of_call(call)
             if report is not None:
-                note(report, call.bulk_id, _outcome_of_call(call))
+                note(report, call.bulk_id, outcome)
+            if record is not None:
+                record.note(outcome)
             raise
         return _outcome_of_bulk(call, bulk)
 
@@ -219,6 +247,15 @@ class LookBatch(Batch):
         if self._report is not None and bulk_id in self._report:
             known = self._report[bulk_id]
         return known if error is None else evolve(known, error=error)
+
+
+def _plan(ids: Iterable[UUID | str]) -> list[str]:
+    """Return the distinct ids of a collection, without what is no id."""
+    planned: dict[str, None] = {}
+    for value in ids:
+        with suppress(InvalidBulkIdError):
+            planned[check_bulk_id(value)] = None
+    return list(planned)
 
 
 def _nothing() -> None:

@@ -15,6 +15,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Final, Generic, Self
 
+from attrs import evolve
+
 from lox24_async._public import public
 from lox24_async._transport.call import Call
 from lox24_async._transport.engine import Engine
@@ -185,6 +187,26 @@ def get_page(
     return engine.perform(PageRequest(query, page, form), call)
 
 
+async def get_wanted_page(
+    engine: Engine,
+    page: int,
+    wanted: BulkFilter | None,
+    order: Order,
+    form: type[BulkT],
+    *,
+    deadline: float | None,
+) -> BulkPage[BulkT]:
+    """Get what is wanted of one page: what LOX24 cannot filter is left out here.
+
+    Raises:
+        ConfigurationError: ``wanted`` or ``order`` is of another type.
+    """
+    got = await get_page(engine, page, wanted, order, form, deadline=deadline)
+    if wanted is None or wanted.sender_id_exact is None:
+        return got
+    return evolve(got, items=tuple(bulk for bulk in got.items if wanted.meets_sender(bulk)))
+
+
 def list_bulks(
     engine: Engine,
     wanted: BulkFilter | None,
@@ -206,4 +228,22 @@ def list_bulks(
         return get_page(engine, page, wanted, order, form, deadline=deadlines[0])
 
     known = BulkFilter() if wanted is None else wanted
-    return BulkStream(Walk(fetch, back=known.can_lose, again=known.can_gain))
+    walk = Walk(fetch, back=known.can_lose, again=known.can_gain)
+    return BulkStream(walk if known.sender_id_exact is None else _OfSender(walk, known))
+
+
+class _OfSender(Generic[BulkT]):
+    """Leaves out what the server gave because its sender only contains the wanted one."""
+
+    def __init__(self, walk: Walk[BulkT], wanted: BulkFilter) -> None:
+        self._walk = walk
+        self._wanted = wanted
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[BulkT]:
+        async for page in self._walk:
+            if found := [bulk for bulk in page if self._wanted.meets_sender(bulk)]:
+                return found
+        raise StopAsyncIteration

@@ -21,6 +21,7 @@ from lox24_async.report import (
 
 from .batch import CancelBatch
 from .listing import BulkStream, list_bulks
+from .recording import Record
 
 Progress = Callable[[CancelOutcome], object]
 
@@ -35,6 +36,7 @@ async def cancel_matching(
     progress: Progress | None,
     width: int,
     deadline: float | None,
+    record: Record | None,
 ) -> None:
     """Cancel what meets a filter, as it is found; with ``dry_run`` only write it down.
 
@@ -45,7 +47,9 @@ async def cancel_matching(
     if search is None:  # nothing in these states can be cancelled
         return
     found = Matches(list_bulks(engine, search, None, form, lambda: deadline), search, report)
-    batch = _MatchBatch(engine, found, form, report=report, width=width, begin=lambda: deadline)
+    batch = MatchBatch(
+        engine, found, form, report=report, width=width, begin=lambda: deadline, record=record
+    )
     try:
         if dry_run:
             await found.only_look(progress)
@@ -63,7 +67,7 @@ async def cancel_matching(
         await found.aclose()
 
 
-class _MatchBatch(CancelBatch):
+class MatchBatch(CancelBatch):
     """Cancels what a listing finds; a listing that ends too early says so itself."""
 
     source_ends = True

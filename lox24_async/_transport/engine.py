@@ -61,6 +61,16 @@ class Engine:
         self._attempts: Attempts | None = None
 
     @property
+    def origin(self) -> str:
+        """Scheme, host and port of the service."""
+        return self._origin
+
+    @property
+    def client_id(self) -> str:
+        """The part of the token before the colon."""
+        return self._token.client_id
+
+    @property
     def closed(self) -> bool:
         """Whether the client was closed."""
         return self._waits.closed
@@ -108,6 +118,10 @@ class Engine:
             self._attempts = self._make_attempts(loop)
         # Handed on, not awaited here: a frame less for each of thousands that wait.
         return self._attempts.run(request, call, max_attempts=most)
+
+    def now(self) -> float:
+        """Return the loop's time."""
+        return asyncio.get_running_loop().time()
 
     def time_left(self, deadline: float | None) -> float:
         """Return the seconds until a deadline."""

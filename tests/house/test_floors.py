@@ -14,6 +14,8 @@ FLOORS = [
     {"_operations"},
     {"_transport"},
     {"_guard", "_wire"},
+    {"journal"},
+    {"_journal"},
     {"report", "retry", "filters", "drafts"},
     {"_checks", "_config"},
     {"errors"},
