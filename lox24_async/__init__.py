@@ -43,11 +43,12 @@ if TYPE_CHECKING:
         CancelState,
         MatchReport,
     )
-    from .retry import Pause, RetryPolicy
+    from .retry import Attempt, Pause, RetryPolicy
 
 __all__ = [
     "APIStatusError",
     "AccountNotActivatedError",
+    "Attempt",
     "AuthenticationError",
     "BadRequestError",
     "Bulk",
@@ -136,7 +137,7 @@ _HOMES: Final = {
             "CancelState",
             "MatchReport",
         ),
-        "retry": ("Pause", "RetryPolicy"),
+        "retry": ("Attempt", "Pause", "RetryPolicy"),
     }.items()
     for name in names
 }

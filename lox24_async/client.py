@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, overload
 from uuid import UUID
 
 from ._checks import check_bulk_id, check_kind, check_number
-from ._config import DEFAULT_BASE_URL, Secret, check_base_url, check_proxy, check_token
+from ._config import (
+    DEFAULT_BASE_URL,
+    Secret,
+    check_base_url,
+    check_proxy,
+    check_token,
+    proxy_from_environment,
+    write_user_agent,
+)
 from ._operations.batch import CancelBatch, CancelStream, Ids, LookBatch
 from ._operations.cancel import CancelCall, cancel, cancel_and_wait
 from ._operations.changes import create, delete
@@ -26,6 +34,7 @@ from ._operations.settling import settle
 from ._public import public
 from ._transport.call import Call
 from ._transport.engine import Engine
+from ._transport.observing import NOBODY, Hook
 from ._transport.session import ClientSession, SessionManager
 from ._wire.requests import check_form, item_request, status_request
 from .drafts import BulkDraft
@@ -34,7 +43,7 @@ from .filters import BulkFilter
 from .journal import CancelJournal
 from .models import Bulk, BulkPage, BulkT
 from .report import CancelOutcome, CancelReport, MatchReport
-from .retry import Pause, RetryPolicy
+from .retry import Attempt, Pause, RetryPolicy
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -64,8 +73,15 @@ class Lox24Client(Generic[FormT]):
         attempt_timeout: Seconds for one attempt, from connect to the last byte.
         retry: How often and how patiently to repeat.
         session: Your own ``aiohttp.ClientSession``: used, never changed, never closed.
-        proxy: URL of an HTTP proxy. The environment's proxies are ignored.
+        proxy: URL of an HTTP proxy; ``None`` reads ``LOX24_PROXY`` (not for a loopback host).
+            The system's ``HTTPS_PROXY`` is ignored; where no connection comes about and it
+            is set, the error says so.
         ssl: How to check the server's certificate; ``None``: as usual.
+        user_agent: Your own product token(s), ``"billing/2.1"``: sent as ``billing/2.1
+            lox24-async/<version>``.
+        on_attempt: A plain function, called after every attempt with an ``Attempt``: for
+            metrics, traces and logs. What it raises is logged once and changes nothing. An
+            attempt that was cancelled is not told.
 
     Raises:
         ConfigurationError: a value cannot work. The token is never quoted.
@@ -85,6 +101,8 @@ class Lox24Client(Generic[FormT]):
         session: ClientSession | None = None,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
+        user_agent: str | None = None,
+        on_attempt: Callable[[Attempt], object] | None = None,
     ) -> None:
         secret = Secret(os.environ.get("LOX24_AUTH_TOKEN") if token is None else token)
         del token  # a traceback may show the locals of this frame
@@ -95,7 +113,11 @@ class Lox24Client(Generic[FormT]):
         check_number("max_concurrency", max_concurrency, least=1, whole=True)
         check_number("attempt_timeout", attempt_timeout, least=0.001)
         check_kind("retry", retry, RetryPolicy)
+        if on_attempt is not None and (not callable(on_attempt) or iscoroutinefunction(on_attempt)):
+            raise ConfigurationError("on_attempt must be a plain function of an Attempt")
         self._base_url = check_base_url(base_url)
+        if proxy is None:
+            proxy = proxy_from_environment(self._base_url)
         self._form = form
         self._width = max_concurrency
         self._engine = Engine(
@@ -108,10 +130,12 @@ class Lox24Client(Generic[FormT]):
                 session=session,
                 proxy=check_proxy(proxy, self._base_url),
                 ssl=ssl,
+                user_agent=write_user_agent(user_agent),
             ),
             retry,
             max_concurrency=max_concurrency,
             attempt_timeout=attempt_timeout,
+            observer=NOBODY if on_attempt is None else Hook(on_attempt),
         )
 
     def __repr__(self) -> str:

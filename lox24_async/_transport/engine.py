@@ -15,6 +15,7 @@ from lox24_async.retry import Backoff, Pause, RetryPolicy
 
 from .attempts import Attempts
 from .call import Call
+from .observing import NOBODY, Observer
 from .queue import Slots, Wait, Waits
 from .session import SessionManager
 
@@ -36,6 +37,7 @@ class Engine:
         retry: How often and how patiently.
         max_concurrency: Requests in flight at once.
         attempt_timeout: Seconds for one attempt.
+        observer: Watches each attempt.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Engine:
         *,
         max_concurrency: int,
         attempt_timeout: float,
+        observer: Observer = NOBODY,
     ) -> None:
         self._origin = origin_of(base_url)
         self._token = token
         self._session = session
         self._retry = retry
         self._attempt_timeout = attempt_timeout
+        self._observer = observer
         self._waits = Waits()
         self._slots = Slots(max_concurrency, self._waits)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -205,4 +209,5 @@ class Engine:
             backoff=backoff,
             attempt_timeout=self._attempt_timeout,
             clock=loop.time,
+            observer=self._observer,
         )

@@ -76,7 +76,7 @@ def read_reply(request: Request[R], reply: Reply, base_url: str, redact: Redact)
     """
     if not 200 <= reply.status < 300:
         raise _status_error(request, reply, base_url, redact)
-    request.request_id = read_request_id(reply, redact)
+    request.status, request.request_id = reply.status, read_request_id(reply, redact)
     try:
         if request.empty:
             return request.read(None)

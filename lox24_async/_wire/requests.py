@@ -51,7 +51,7 @@ class Request(ABC, Generic[R]):
     """
 
     # A plain class: each of thousands of ids has one, and an attrs class costs more to make.
-    __slots__ = ("accept", "body", "bulk_id", "limit", "method", "path", "request_id")
+    __slots__ = ("accept", "body", "bulk_id", "limit", "method", "path", "request_id", "status")
 
     empty = False
     """Whether a success has no body to read."""
@@ -74,6 +74,8 @@ class Request(ABC, Generic[R]):
         self.limit = limit
         self.request_id: str | None = None
         """``X-LOX24-REQUEST-ID`` of the last answer."""
+        self.status: int | None = None
+        """The HTTP status of the last answer."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.shown_path}"

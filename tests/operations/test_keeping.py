@@ -150,7 +150,8 @@ async def test_ends(fake_lox24: FakeLox24) -> None:
     """By ``duration`` to the point, by ``timeout``, by close, and by a cancel."""
     loop = asyncio.get_running_loop()
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
-        for more in ({"duration": 7}, {"timeout": 7, "duration": 60}):
+        limits: list[dict[str, Any]] = [{"duration": 7}, {"timeout": 7, "duration": 60}]
+        for more in limits:
             begun = loop.time()
             assert len(await client.keep_canceling(BulkFilter(), **more)) == 0
             assert pytest.approx(7, abs=0.01) == loop.time() - begun
@@ -180,9 +181,12 @@ async def test_refused_for_good(fake_lox24: FakeLox24) -> None:
 
 async def test_bad_values(client: Lox24Client, fake_lox24: FakeLox24) -> None:
     """What cannot work is refused before any request."""
-    for values in ({"duration": -1}, {"quiet": "x"}, {"poll_interval": 0}, {"report": {}}):
+    wrong: list[dict[str, Any]] = [
+        *({"duration": -1}, {"quiet": "x"}, {"poll_interval": 0}, {"report": {}}),
+    ]
+    for values in wrong:
         with pytest.raises(ConfigurationError):
-            await client.keep_canceling(BulkFilter(), **values)  # type: ignore[arg-type]
+            await client.keep_canceling(BulkFilter(), **values)
     with pytest.raises(ConfigurationError):
         await client.keep_canceling(None)  # type: ignore[arg-type]
     assert fake_lox24.requests == []
