@@ -124,6 +124,7 @@ class _Replay:
         self._run: dict[str, Any] | None = None
         self._planned: dict[str, None] = {}  # without a word of what became of them
         self._sent: dict[str, None] = {}  # without an outcome
+        self._failing = False
         self._unsent: dict[str, None] = {}  # whose outcome says that they never left
 
     def take(self, event: dict[str, Any]) -> None:
@@ -131,7 +132,8 @@ class _Replay:
             case "run":
                 if self._run is None or self._run.get("run") != event["run"]:
                     self.close_run()
-                    self._run = event
+                    self._run = event | ({"failed": True} if self._failing else {})
+                    self._failing = False
             case "planned":
                 for bulk_id in event["bulk_ids"]:
                     self._planned[bulk_id] = None
@@ -143,8 +145,11 @@ class _Replay:
                     note(self.report, bulk_id, partial(_unknown, bulk_id))
             case "outcome":
                 self._take_outcome(_outcome(event))
-            case "failed" if self._run is not None:
-                self._run["failed"] = True
+            case "failed":
+                if self._run is None or "end" in self._run:
+                    self._failing = True  # the first line of its run comes late
+                else:
+                    self._run["failed"] = True
             case "end" if self._run is not None:
                 self._run["end"] = event
             case _:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from .file import CutError, JournalFile
-from .lines import MARK, failed_line, stamp
+from .lines import MARK, START, failed_line, stamp
 
 _GROUP: Final = 0.05  # seconds that a line may wait for others
 _MOST_KEPT: Final = 4 << 20  # bytes of lines that could not be written yet
@@ -113,7 +113,12 @@ class Writer:
 
     def _forget_oldest(self) -> None:
         while self._kept > _MOST_KEPT:
-            self._kept -= len(self._lines.popleft())
+            oldest = self._lines.popleft()
+            run_line = oldest if oldest.startswith(START) else None
+            if run_line is not None:  # the file is no journal without it
+                oldest = self._lines.popleft()
+                self._lines.appendleft(run_line)
+            self._kept -= len(oldest)
             self._lost += 1
 
     # --- the disk
