@@ -22,7 +22,7 @@ from lox24_async.errors import (
     RequestTimeoutError,
 )
 from lox24_async.models import Bulk
-from lox24_async.report import CancelOutcome, CancelReport, CancelState, note
+from lox24_async.report import CancelOutcome, CancelReport, CancelState, Key, conclude, key_of, note
 
 from .cancel import CancelCall, cancel
 from .recording import Record
@@ -84,7 +84,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         self._over = False  # out of time, or the client was closed
         self._rest: Iterator[UUID | str] = iter(())  # of a collection, what was not read yet
         self._call_off: Callable[[], None] = _nothing
-        self._seen: set[int | str] = set()
+        self._seen: set[Key] = set()
 
     @abstractmethod
     async def _do(self, call: CancelCall) -> CancelOutcome:
@@ -143,15 +143,17 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
 
     async def do(self, item: UUID | str) -> CancelOutcome | None:
         """Do one value of the source; ``None``: the id was there before."""
+        key: Key
         try:
             bulk_id = check_bulk_id(item)
         except InvalidBulkIdError as error:
             outcome = _no_id(item, error)
-            if outcome.bulk_id in self._seen:
+            key = outcome.bulk_id
+            if key in self._seen:
                 return None
-            self._seen.add(outcome.bulk_id)
+            self._seen.add(key)
         else:
-            key = int(bulk_id.replace("-", ""), 16)  # half the memory of the string
+            key = key_of(bulk_id)
             if key in self._seen:
                 return None
             self._seen.add(key)
@@ -160,13 +162,12 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
                 if self._record is not None:
                     self._record.skip(bulk_id)
             else:
-                outcome = await self._do(CancelCall(bulk_id, self._deadline))
+                outcome = await self._do(CancelCall(bulk_id, self._deadline, key))
         if self._record is not None:
             self._record.note(outcome)
         if self._report is None:
             return outcome
-        note(self._report, outcome.bulk_id, outcome)
-        return self._report[outcome.bulk_id]
+        return conclude(self._report, outcome, key)
 
     def end(self, *, complete: bool) -> None:
         """Watch no more, and end what is recorded."""
@@ -200,7 +201,7 @@ class CancelBatch(Batch):
         report = self._report
         if report is not None:
             # True from now on, even if interrupted.
-            note(report, call.bulk_id, partial(_outcome_of_call, call))
+            note(report, call.bulk_id, partial(_outcome_of_call, call), call.key)
         record = self._record
         try:
             if record is not None:

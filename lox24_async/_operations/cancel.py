@@ -23,13 +23,17 @@ class CancelCall(Call):
     """A cancel that remembers its look.
 
     Attributes:
+        key: By what a report knows the bulk, if it belongs to a batch.
         seen: The bulk as the look saw it, if that did not decide: still new or in progress.
     """
 
-    __slots__ = ("seen",)
+    __slots__ = ("key", "seen")
 
-    def __init__(self, bulk_id: str, deadline: float | None = None) -> None:
+    def __init__(
+        self, bulk_id: str, deadline: float | None = None, key: int | str | None = None
+    ) -> None:
         super().__init__(bulk_id, deadline)
+        self.key = key
         self.seen: Bulk | None = None
 
 

@@ -17,6 +17,7 @@ FLOORS = [
     {"journal"},
     {"_journal"},
     {"report", "retry", "filters", "drafts"},
+    {"_packed"},
     {"_checks", "_config"},
     {"errors"},
     {"models"},
