@@ -49,7 +49,8 @@ class Packer:
 
     def __copy__(self) -> "Packer":
         made = Packer()
-        made._kinds, made._values = dict(self._kinds), list(self._values)
+        made._kinds.update(self._kinds)
+        made._values.extend(self._values)
         return made
 
     def pack(self, state: int, attempts: int, bulk: Bulk) -> bytes | None:
@@ -80,7 +81,7 @@ class Packer:
         state, attempts, kind, created, processed, delivery, count, price, request_id = (
             _HEAD.unpack_from(packed)
         )
-        form, shared = self._values[kind]
+        form, shared = self._values[int(kind)]
         start = _HEAD.size
         middle = start + (0 if price == _ABSENT else price)
         if shared.get("ld_id") is not None:

@@ -65,6 +65,7 @@ Key = int | str
 """By what a report knows an id: a number is half the memory of a string."""
 
 _STATES: Final = tuple(CancelState)
+_SMALL: int = 2_000  # a report of so many needs no thrift
 _NUMBERS: Final = {state: number for number, state in enumerate(_STATES)}
 
 
@@ -204,7 +205,8 @@ class CancelReport:
     def _pack(self, outcome: CancelOutcome) -> CancelOutcome | bytes:
         bulk = outcome.bulk
         if (
-            bulk is None
+            len(self._entries) < _SMALL
+            or bulk is None
             or outcome.error is not None
             or outcome.request_id != bulk.request_id
             or str(bulk.uuid) != outcome.bulk_id

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,15 @@ from lox24_async.report import count_found, note
 from lox24_async.testing import FakeLox24
 
 CONVERTER = make_converter()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def thrift() -> Iterator[None]:
+    """Let small reports be as thrifty as large ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lox24_async.report._SMALL", 0)
+        yield
+
 
 odd = (
     st.none()
