@@ -47,6 +47,9 @@ BARS = {
     "niquests 100": Bar("throughput, x niquests, 100 in flight", 4.5, 5.5, at_least=True),
     "cycles": Bar("objects per call that only the cycle collector frees", 0, 0, ""),
     "memory stream": Bar("memory of iter_cancel over 100,000 ids, above the start", 12, 8, "MiB"),
+    "memory report": Bar(
+        "memory of cancel_bulks with its report, the copy included, per id", 450, 300, "B"
+    ),
     "memory gather": Bar(
         "memory of gather over 10,000 cancel_bulk, per waiting id", 2500, 2000, "B"
     ),

@@ -1,4 +1,4 @@
-"""Memory: a stream over very many ids, and a gather over many; each in a fresh process."""
+"""Memory: a stream over very many ids, a report of them, a gather; each in a fresh process."""
 
 import asyncio
 import gc
@@ -119,19 +119,40 @@ async def _gather(url: str, count: int, meter: Meter) -> dict[str, float]:
     return figures
 
 
-_WORK: dict[str, Callable[..., object]] = {"stream": _stream, "gather": _gather}
+async def _report(url: str, count: int, meter: Meter) -> dict[str, float]:
+    """Cancel a list of ids by ``cancel_bulks`` and keep its report."""
+    async with Lox24Client(TOKEN, base_url=url) as client:
+        await client.cancel_bulks(list(_ids(1_000)))
+        ids = list(_ids(count))
+        gc.collect()
+        meter.start()
+        before = meter.now()
+        report = await client.cancel_bulks(ids)
+        gc.collect()
+        return {
+            "bytes per id at the end": (meter.now() - before) / count,
+            "bytes per id at the peak": (meter.peak() - before) / count,
+            "outcomes": len(report),
+        }
+
+
+_WORK: dict[str, Callable[..., object]] = {
+    "stream": _stream,
+    "report": _report,
+    "gather": _gather,
+}
 
 
 def run(stream_ids: int, gather_ids: int) -> dict[str, float]:
     """Return the figures of the bars; print all."""
     found: dict[tuple[str, str], dict[str, float]] = {}
+    counts = {"stream": stream_ids, "report": stream_ids, "gather": gather_ids}
     with serving() as url:
-        for work, count in (("stream", stream_ids), ("gather", gather_ids)):
+        for work, count in counts.items():
             for meter in _METERS:
                 progress(f"memory: {work} of {count:,} ids, {meter}")
                 (line,) = lines("-m", "benchmarks.memory", url, work, count, meter)
                 found[work, meter] = json.loads(line)
-    counts = {"stream": stream_ids, "gather": gather_ids}
     rows = [
         (f"{work} of {counts[work]:,} ids, {meter}: {what}", f"{figure:,.1f}")
         for (work, meter), figures in found.items()
@@ -140,6 +161,7 @@ def run(stream_ids: int, gather_ids: int) -> dict[str, float]:
     print_table("Memory", ("", ""), rows)
     return {
         "memory stream": max(found["stream", m]["MiB above the start"] for m in _METERS),
+        "memory report": found["report", "traced"]["bytes per id at the peak"],
         "memory gather": max(found["gather", "traced"].values()),
     }
 

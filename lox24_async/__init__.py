@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         IntermediaryError,
         InvalidBulkIdError,
         IPBlockedError,
+        JournalError,
         Lox24Error,
         NotCancelableError,
         NotFoundError,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     )
     from .filters import BulkFilter, BulkOrder
     from .guards import HostGuard, ProcessGuard, RedisGuard
+    from .journal import CancelJournal, JournalRun
     from .models import (
         Bulk,
         BulkMessage,
@@ -56,11 +58,12 @@ if TYPE_CHECKING:
         Measurement,
         MessageCount,
     )
-    from .retry import Pause, RetryPolicy
+    from .retry import Attempt, Pause, RetryPolicy
 
 __all__ = [
     "APIStatusError",
     "AccountNotActivatedError",
+    "Attempt",
     "AuthenticationError",
     "BadRequestError",
     "Bulk",
@@ -73,6 +76,7 @@ __all__ = [
     "BulkStream",
     "BulkTotals",
     "CancelFailedError",
+    "CancelJournal",
     "CancelOutcome",
     "CancelReport",
     "CancelState",
@@ -88,6 +92,8 @@ __all__ = [
     "InsufficientFundsError",
     "IntermediaryError",
     "InvalidBulkIdError",
+    "JournalError",
+    "JournalRun",
     "JsonLdBulk",
     "Lox24Client",
     "Lox24Error",
@@ -138,6 +144,7 @@ _HOMES: Final = {
             "InsufficientFundsError",
             "IntermediaryError",
             "InvalidBulkIdError",
+            "JournalError",
             "Lox24Error",
             "NotCancelableError",
             "NotFoundError",
@@ -150,6 +157,7 @@ _HOMES: Final = {
         ),
         "filters": ("BulkFilter", "BulkOrder"),
         "guards": ("HostGuard", "ProcessGuard", "RedisGuard"),
+        "journal": ("CancelJournal", "JournalRun"),
         "models": (
             "Bulk",
             "BulkMessage",
@@ -169,7 +177,7 @@ _HOMES: Final = {
             "Measurement",
             "MessageCount",
         ),
-        "retry": ("Pause", "RetryPolicy"),
+        "retry": ("Attempt", "Pause", "RetryPolicy"),
     }.items()
     for name in names
 }

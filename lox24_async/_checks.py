@@ -22,6 +22,7 @@ Source: https://doc.lox24.eu/api/operations/api_bulks_get_item/ (the id's patter
 _END: Final = timedelta(seconds=253_402_300_800)  # the year 10000
 _MOST: Final = 2**63 - 1
 _MOST_OF_SETTINGS: Final = 1e9  # more is a mistake, and would overflow somewhere
+_ID_SHOWN: Final = 60  # characters
 _UNFIT: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -96,12 +97,25 @@ def check_bulk_id(value: object) -> str:
     Raises:
         InvalidBulkIdError: neither a ``UUID`` nor a string of 8-4-4-4-12 hex digits.
     """
+    if type(value) is not str and isinstance(value, str):
+        value = str.__str__(value)  # of numpy.str_, say: a plain one
     if type(value) is str and BULK_ID.fullmatch(value) is not None:
         return value if value == (lower := value.lower()) else lower
     if isinstance(value, UUID):
         return str(value)
-    shown = printable(value, 60) if isinstance(value, str) else f"a {type(value).__name__}"
-    raise InvalidBulkIdError(f"no bulk id (8-4-4-4-12 hex digits): {shown}")
+    raise InvalidBulkIdError(f"no bulk id (8-4-4-4-12 hex digits): {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """Write a wrong id so that one sees what is wrong with it: a line break, a look-alike."""
+    if isinstance(value, str):
+        cut = value[:_ID_SHOWN]
+        return ascii(cut) + ("…" if len(value) > _ID_SHOWN else "")
+    try:
+        shown = ascii(value)
+    except Exception:  # noqa: BLE001  a hostile value concerns only itself
+        shown = ascii(object.__repr__(value))
+    return printable(shown, _ID_SHOWN)
 
 
 def printable(text: str, limit: int) -> str:

@@ -1,10 +1,12 @@
 """What a client is set up with, checked at the door: token, base URL, numbers."""
 
+import os
 import re
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from ._public import version
 from .errors import ConfigurationError
 
 DEFAULT_BASE_URL: Final = "https://api.lox24.eu"
@@ -12,6 +14,8 @@ _BASE_URL: Final = re.compile(
     r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?(/[a-z0-9._~-]+)*/?",
     re.IGNORECASE | re.ASCII,
 )
+_PRODUCT: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?"
+_PRODUCTS: Final = re.compile(f"{_PRODUCT}( {_PRODUCT})*")  # RFC 9110, 10.1.5, without comments
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
 _MASK: Final = "***"
 _SHORTEST_KEY_TO_HIDE: Final = 8  # a shorter key would make holes in innocent text
@@ -56,6 +60,11 @@ class Secret:
     def reveal(self) -> str:
         """Return the value."""
         return self._value if isinstance(self._value, str) else ""
+
+    @property
+    def client_id(self) -> str:
+        """The part before the colon, which is no secret."""
+        return self.reveal().partition(":")[0]
 
     def problem(self) -> str | None:
         """Say what keeps the value from being a token, without quoting it."""
@@ -156,6 +165,37 @@ def check_proxy(value: object, base_url: str) -> str | None:
     if base_url.startswith("http:"):
         raise ConfigurationError("a plain-http base URL through a proxy would show it the token")
     return value
+
+
+def proxy_from_environment(base_url: str) -> str | None:
+    """Return the proxy that ``LOX24_PROXY`` names; for a loopback host there is none."""
+    if _is_loopback(urlsplit(base_url).hostname or ""):
+        return None
+    return os.environ.get("LOX24_PROXY") or None
+
+
+def proxy_hint() -> str:
+    """Return what to say where no connection came about: the system's proxy is not used."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        if os.environ.get(name):
+            return f"; {name} is set, but ignored: pass proxy= or set LOX24_PROXY"
+    return ""
+
+
+def write_user_agent(value: object) -> str:
+    """Return the ``User-Agent`` of a program that uses us.
+
+    Raises:
+        ConfigurationError: ``value`` is no product token, nor several with blanks between.
+    """
+    own = f"lox24-async/{version()}"
+    if value is None:
+        return own
+    if not isinstance(value, str) or _PRODUCTS.fullmatch(value) is None:
+        raise ConfigurationError(
+            'user_agent must be product tokens like "billing/2.1", with single blanks between'
+        )
+    return f"{value} {own}"
 
 
 def _is_loopback(host: str) -> bool:

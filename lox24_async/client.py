@@ -20,26 +20,33 @@ from ._config import (
     check_proxy,
     check_token,
     is_loopback,
+    proxy_from_environment,
+    write_user_agent,
 )
 from ._operations.batch import CancelBatch, CancelStream, Ids, LookBatch
-from ._operations.cancel import cancel, cancel_and_wait
+from ._operations.cancel import CancelCall, cancel, cancel_and_wait
 from ._operations.changes import create, delete
-from ._operations.listing import BulkStream, Order, get_page, list_bulks
+from ._operations.keeping import keep_canceling
+from ._operations.listing import BulkStream, Order, get_wanted_page, list_bulks
 from ._operations.matching import cancel_matching
 from ._operations.messages import MessageStream, count_messages, list_messages, measure
 from ._operations.polling import is_final, poll
+from ._operations.recording import Record
+from ._operations.settling import settle
 from ._public import public
 from ._transport.call import Call
 from ._transport.engine import Engine
+from ._transport.observing import NOBODY, Hook
 from ._transport.session import ClientSession, SessionManager
 from ._wire.requests import check_form, item_request, status_request
 from .drafts import BulkDraft
 from .errors import ConfigurationError
 from .filters import BulkFilter
 from .guards import HostGuard, ProcessGuard, RedisGuard, check_guard
+from .journal import CancelJournal
 from .models import Bulk, BulkPage, BulkT, JsonLdBulk
 from .report import CancelOutcome, CancelReport, CancelState, MatchReport, Measurement
-from .retry import Pause, RetryPolicy
+from .retry import Attempt, Pause, RetryPolicy
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -72,8 +79,15 @@ class Lox24Client(Generic[FormT]):
             ``HostGuard()`` or ``RedisGuard(url)``. ``None`` reads ``LOX24_GUARD``, else
             ``HostGuard()``, for a loopback host ``ProcessGuard()``.
         session: Your own ``aiohttp.ClientSession``: used, never changed, never closed.
-        proxy: URL of an HTTP proxy. The environment's proxies are ignored.
+        proxy: URL of an HTTP proxy; ``None`` reads ``LOX24_PROXY`` (not for a loopback host).
+            The system's ``HTTPS_PROXY`` is ignored; where no connection comes about and it
+            is set, the error says so.
         ssl: How to check the server's certificate; ``None``: as usual.
+        user_agent: Your own product token(s), ``"billing/2.1"``: sent as ``billing/2.1
+            lox24-async/<version>``.
+        on_attempt: A plain function, called after every attempt with an ``Attempt``: for
+            metrics, traces and logs. What it raises is logged once and changes nothing. An
+            attempt that was cancelled is not told.
 
     Raises:
         ConfigurationError: a value cannot work. The token is never quoted.
@@ -94,6 +108,8 @@ class Lox24Client(Generic[FormT]):
         session: ClientSession | None = None,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
+        user_agent: str | None = None,
+        on_attempt: Callable[[Attempt], object] | None = None,
     ) -> None:
         secret = Secret(os.environ.get("LOX24_AUTH_TOKEN") if token is None else token)
         del token  # a traceback may show the locals of this frame
@@ -104,7 +120,11 @@ class Lox24Client(Generic[FormT]):
         check_number("max_concurrency", max_concurrency, least=1, whole=True)
         check_number("attempt_timeout", attempt_timeout, least=0.001)
         check_kind("retry", retry, RetryPolicy)
+        if on_attempt is not None and (not callable(on_attempt) or iscoroutinefunction(on_attempt)):
+            raise ConfigurationError("on_attempt must be a plain function of an Attempt")
         self._base_url = check_base_url(base_url)
+        if proxy is None:
+            proxy = proxy_from_environment(self._base_url)
         self._form = form
         self._width = max_concurrency
         self._engine = Engine(
@@ -117,11 +137,13 @@ class Lox24Client(Generic[FormT]):
                 session=session,
                 proxy=check_proxy(proxy, self._base_url),
                 ssl=ssl,
+                user_agent=write_user_agent(user_agent),
             ),
             retry,
             guard=check_guard(guard, loopback=is_loopback(self._base_url)),
             max_concurrency=max_concurrency,
             attempt_timeout=attempt_timeout,
+            observer=NOBODY if on_attempt is None else Hook(on_attempt),
         )
 
     def __repr__(self) -> str:
@@ -222,7 +244,7 @@ class Lox24Client(Generic[FormT]):
         Source: https://doc.lox24.eu/api/operations/api_bulks_put_cancel_item/
         """
         bulk_id, form = check_bulk_id(bulk_id), self._check(form, timeout)
-        call = Call(bulk_id, self._engine.deadline(timeout))
+        call = CancelCall(bulk_id, self._engine.deadline(timeout))
         return await (cancel_and_wait if wait else cancel)(self._engine, call, form)
 
     # --- many bulks
@@ -232,19 +254,24 @@ class Lox24Client(Generic[FormT]):
         ids: Ids,
         *,
         report: CancelReport | None = None,
+        journal: CancelJournal | None = None,
         form: type[Bulk] | None = None,
         timeout: float | None = None,
     ) -> CancelStream:
         """Cancel many bulks and stream what became of each, in order of completion.
 
         Each distinct id is cancelled once, at most ``max_concurrency`` at a time. Memory
-        stays flat but for the set of ids seen. Leaving the loop early (or ``aclose()``)
-        stops at once; what was in flight is then UNKNOWN in the report.
+        stays flat but for the set of ids seen. At most ``max_concurrency`` ids are in flight
+        or not taken yet; an outcome counts as taken when the next one is asked for. Leaving
+        the loop early (by ``aclose()``, ``async with``, or dropping the stream) stops at
+        once; what was in flight is then UNKNOWN in the report.
 
         Args:
-            ids: An iterable or async iterable of any length. What is no id concerns only
-                itself.
-            report: Filled as results arrive.
+            ids: An iterable or async iterable of any length. A collection (anything with a
+                length) is copied when the run begins. What is no id concerns only itself.
+            report: Filled as results arrive. One that is used again never knows less than
+                before.
+            journal: The report on disk, for when this process dies.
             form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
             timeout: Seconds for all of it; what is left then is NOT_SENT or UNKNOWN.
 
@@ -255,8 +282,11 @@ class Lox24Client(Generic[FormT]):
 
         Raises:
             TypeError: ``ids`` is one id.
+            JournalError: raised by the first step, before anything is sent: the journal
+                cannot be opened, or another run writes to it.
+            ClientClosedError: likewise, if ``ids`` is a stream.
         """
-        return self._batch(ids, report, form, timeout).stream()
+        return self._batch(ids, report, journal, form, timeout).stream()
 
     async def cancel_bulks(
         self,
@@ -264,31 +294,44 @@ class Lox24Client(Generic[FormT]):
         *,
         report: CancelReport | None = None,
         progress: Callable[[CancelOutcome], object] | None = None,
+        journal: CancelJournal | None = None,
         form: type[Bulk] | None = None,
         timeout: float | None = None,
     ) -> CancelReport:
         """Cancel many bulks; never raises for a single id.
 
         Args:
-            ids: An iterable or async iterable of any length.
+            ids: An iterable or async iterable of any length. A collection (anything with a
+                length) is copied when the run begins.
             report: Filled as results arrive. Keep it to know, when you are cancelled
-                midway, which ids are done, unknown or never sent.
-            progress: Called with each outcome.
+                midway, which ids are done, unknown or never sent. One that is used again
+                never knows less than before.
+            progress: Called with each outcome. What it raises ends the run at once.
+            journal: The report on disk, for when this process dies.
             form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
             timeout: Seconds for all of it; what is left then is NOT_SENT or UNKNOWN.
 
         Returns:
-            The report: one outcome for each distinct id, in input order.
+            The report: one outcome for each distinct id, in input order. When the time is
+            over or the client is closed, a stream is not read on.
 
         Raises:
             TypeError: ``ids`` is one id.
+            JournalError: before anything is sent: the journal cannot be opened, or another
+                run writes to it.
+            ClientClosedError: ``ids`` is a stream, and the client was closed before.
         """
         report = CancelReport() if report is None else report
-        await self._batch(ids, report, form, timeout).run(progress)
+        await self._batch(ids, report, journal, form, timeout).run(progress)
         return report
 
     def _batch(
-        self, ids: Ids, report: CancelReport | None, form: type[Bulk] | None, timeout: float | None
+        self,
+        ids: Ids,
+        report: CancelReport | None,
+        journal: CancelJournal | None,
+        form: type[Bulk] | None,
+        timeout: float | None,
     ) -> CancelBatch:
         return CancelBatch(
             self._engine,
@@ -297,7 +340,16 @@ class Lox24Client(Generic[FormT]):
             report=report,
             width=self._width,
             begin=lambda: self._engine.deadline(timeout),
+            record=self._record(journal),
         )
+
+    def _record(
+        self, journal: CancelJournal | None, wanted: BulkFilter | None = None
+    ) -> Record | None:
+        if journal is None:
+            return None
+        check_kind("journal", journal, CancelJournal)
+        return Record(journal, self._engine, self._width, wanted)
 
     async def cancel_matching(
         self,
@@ -306,6 +358,7 @@ class Lox24Client(Generic[FormT]):
         dry_run: bool = False,
         report: MatchReport | None = None,
         progress: Callable[[CancelOutcome], object] | None = None,
+        journal: CancelJournal | None = None,
         form: type[Bulk] | None = None,
         timeout: float | None = None,
     ) -> MatchReport:
@@ -320,6 +373,7 @@ class Lox24Client(Generic[FormT]):
                 ``bulk``.
             report: Filled as results arrive.
             progress: Called with each outcome.
+            journal: The report on disk, for when this process dies; not with ``dry_run``.
             form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
             timeout: Seconds for all of it, the listing included.
 
@@ -348,6 +402,121 @@ class Lox24Client(Generic[FormT]):
             progress=progress,
             width=self._width,
             deadline=self._engine.deadline(timeout),
+            record=None if dry_run else self._record(journal, filter),
+        )
+        return report
+
+    async def keep_canceling(
+        self,
+        filter: BulkFilter,  # noqa: A002
+        *,
+        duration: float | None = None,
+        poll_interval: float = 5.0,
+        quiet: float | None = None,
+        report: MatchReport | None = None,
+        progress: Callable[[CancelOutcome], object] | None = None,
+        journal: CancelJournal | None = None,
+        form: type[Bulk] | None = None,
+        timeout: float | None = None,
+    ) -> MatchReport:
+        """Cancel whatever meets a filter, and go on: for a producer that goes on creating.
+
+        Does what :meth:`cancel_matching` does, the newest first, and looks again every
+        ``poll_interval`` seconds, through blocks and outages. Each bulk is cancelled once;
+        one that is seen running again after anything but CANCELED, TOO_LATE or NOT_FOUND is
+        cancelled again.
+
+        Args:
+            filter: Which bulks; ``BulkFilter()`` means all of them.
+            duration: Seconds until it ends; ``None``: it goes on.
+            poll_interval: Seconds from the beginning of one look to the next.
+            quiet: Ends it when nothing new met the filter for so many seconds, as a look that
+                worked has seen.
+            report: Filled as results arrive; keep it if you will cancel this.
+            progress: Called with each outcome.
+            journal: The report on disk, for when this process dies.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+            timeout: Seconds for all of it, as ``duration``: the earlier one counts.
+
+        Returns:
+            The report, at the end of the time, or when it is quiet, or when the client is
+            closed. What is in flight at the end of the time is UNKNOWN: see :meth:`settle`.
+
+        Raises:
+            CancelFailedError: the listing is refused for good (a 401, say). The error carries
+                the report, its ``__cause__`` says why.
+            JournalError: before anything is sent.
+            ConfigurationError: before any request; ``ClientClosedError`` likewise.
+
+        Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/
+        """
+        check_kind("filter", filter, BulkFilter)
+        wanted = self._check(form, timeout)
+        check_number("poll_interval", poll_interval, least=0.001)
+        for name, value in (("duration", duration), ("quiet", quiet)):
+            if value is not None:
+                check_number(name, value, least=0)
+        report = MatchReport() if report is None else report
+        check_kind("report", report, MatchReport)
+        self._engine.check_open()
+        ends = [seconds for seconds in (duration, timeout) if seconds is not None]
+        await keep_canceling(
+            self._engine,
+            filter,
+            wanted,
+            report=report,
+            progress=progress,
+            width=self._width,
+            interval=poll_interval,
+            quiet=quiet,
+            deadline=self._engine.deadline(min(ends, default=None)),
+            record=self._record(journal, filter),
+        )
+        return report
+
+    async def settle(
+        self,
+        report: CancelReport,
+        *,
+        timeout: float | None = 600.0,
+        poll_interval: float = 2.0,
+        progress: Callable[[CancelOutcome], object] | None = None,
+        journal: CancelJournal | None = None,
+        form: type[Bulk] | None = None,
+    ) -> CancelReport:
+        """Look at what is ACCEPTED or UNKNOWN until it is settled. Never cancels.
+
+        At first after ``poll_interval``, later less and less often, with jitter.
+
+        Args:
+            report: Is brought up to date.
+            timeout: Seconds for all of it; ``None``: as long as it takes.
+            poll_interval: Seconds before the second look.
+            progress: Called with each outcome that has another state than before.
+            journal: Where the looks are written down.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
+
+        Returns:
+            The report that was handed in; what is unsettled when the time is over (or the
+            client is closed) stays as it is.
+
+        Raises:
+            JournalError: before anything is sent.
+
+        Source: https://doc.lox24.eu/api/operations/get_status/
+        """
+        check_kind("report", report, CancelReport)
+        wanted = self._check(form, timeout)
+        check_number("poll_interval", poll_interval, least=0.001)
+        await settle(
+            self._engine,
+            report,
+            wanted,
+            width=self._width,
+            interval=poll_interval,
+            deadline=self._engine.deadline(timeout),
+            progress=progress,
+            record=self._record(journal),
         )
         return report
 
@@ -356,6 +525,8 @@ class Lox24Client(Generic[FormT]):
         report_or_ids: CancelReport | Ids,
         *,
         progress: Callable[[CancelOutcome], object] | None = None,
+        journal: CancelJournal | None = None,
+        form: type[Bulk] | None = None,
         timeout: float | None = None,
     ) -> CancelReport:
         """Look at what is unresolved and bring the report up to date. Never cancels.
@@ -363,13 +534,15 @@ class Lox24Client(Generic[FormT]):
         Args:
             report_or_ids: A report, of which UNKNOWN and ACCEPTED are looked at; or ids.
             progress: Called with each new outcome.
+            journal: Where the looks are written down.
+            form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
             timeout: Seconds for all of it.
 
         Returns:
             The report that was handed in, or a new one. A bulk that is seen in status 0 or
             5 keeps its state: its cancel may still take effect.
         """
-        form = self._check(None, timeout)
+        wanted = self._check(form, timeout)
         ids: Ids
         if isinstance(report_or_ids, CancelReport):
             report = report_or_ids
@@ -380,10 +553,11 @@ class Lox24Client(Generic[FormT]):
         batch = LookBatch(
             self._engine,
             ids,
-            form,
+            wanted,
             report=report,
             width=self._width,
             begin=lambda: self._engine.deadline(timeout),
+            record=self._record(journal),
         )
         await batch.run(progress)
         return report
@@ -485,7 +659,8 @@ class Lox24Client(Generic[FormT]):
 
         Returns:
             The page: the bulks in their full form, the number of the next page, and in
-            JSON-LD the number of bulks on all pages.
+            JSON-LD the number of bulks on all pages. With ``sender_id_exact`` it may be empty
+            though there are more.
 
         Raises:
             ConfigurationError: before any request.
@@ -496,7 +671,7 @@ class Lox24Client(Generic[FormT]):
         form = self._check(form, timeout)
         check_number("page", page, least=1, whole=True)
         deadline = self._engine.deadline(timeout)
-        return await get_page(self._engine, page, filter, order, form, deadline=deadline)
+        return await get_wanted_page(self._engine, page, filter, order, form, deadline=deadline)
 
     # --- the messages behind a bulk
 

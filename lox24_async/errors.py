@@ -256,6 +256,38 @@ class ResponseDecodeError(Lox24Error):
 
 
 @public
+class JournalError(Lox24Error, OSError):
+    """A journal cannot be opened or read, or another run writes to it. Nothing was sent.
+
+    A write that fails while a run goes on never raises: it is told by ``CancelJournal.error``.
+
+    Attributes:
+        path: The journal's file.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str = "",
+        bulk_id: str | None = None,
+        attempts: int = 0,
+        outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(
+            message,
+            bulk_id=bulk_id,
+            attempts=attempts,
+            outcome_unknown=outcome_unknown,
+        )
+        self.path = path
+
+    def _facts(self) -> Iterator[str]:
+        if self.path:
+            yield self.path
+
+
+@public
 class APIStatusError(Lox24Error):
     """The server answered with a status that is no success.
 
@@ -533,3 +565,19 @@ STATUS_ERRORS: Mapping[int, type[APIStatusError]] = {
 def error_class(status: int) -> type[APIStatusError]:
     """Return the class that stands for a status."""
     return STATUS_ERRORS.get(status, ServerError if status >= 500 else APIStatusError)
+
+
+def status_of(kind: type[APIStatusError]) -> int | None:
+    """Return the status that a class stands for, if it is one."""
+    return next(
+        (status for status, other in STATUS_ERRORS.items() if issubclass(kind, other)), None
+    )
+
+
+def without_frames(error: Lox24Error) -> Lox24Error:
+    """Prepare an error for a long life: without the frames that its traceback holds."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

@@ -95,6 +95,8 @@ class BulkFilter:
         status_codes: States, any of which matches. Stored each once.
         text: A part of the text, upper and lower case alike.
         sender_id: A part of the sender, upper and lower case alike.
+        sender_id_exact: The sender, to the letter. LOX24 has no such filter: it is asked for
+            senders that contain this, and what comes is checked here.
         created_from: Created at this time or later. Like all bounds here an aware date-time
             of 1970 to 9999, inclusive. LOX24 counts whole seconds: a fraction in a lower
             bound is rounded up, in an upper bound down, so no range is ever widened.
@@ -119,6 +121,7 @@ class BulkFilter:
     status_codes: tuple[BulkStatus | int, ...] = field(default=(), converter=_to_codes)
     text: str | None = field(default=None, repr=False)  # of messages: other people's data
     sender_id: str | None = None
+    sender_id_exact: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
     delivery_from: datetime | None = None
@@ -132,7 +135,7 @@ class BulkFilter:
     )
 
     def __attrs_post_init__(self) -> None:
-        for name in ("text", "sender_id"):
+        for name in ("text", "sender_id", "sender_id_exact"):
             value = getattr(self, name)
             if value is not None and not is_words(value):
                 raise ConfigurationError(
@@ -183,6 +186,7 @@ class BulkFilter:
             and (not self.status_codes or bulk.status_code in self.status_codes)
             and _holds(bulk.text, self.text)
             and _holds(bulk.sender_id, self.sender_id)
+            and self.meets_sender(bulk)
             and _lies(bulk.created_at, self.created_from, self.created_to)
             and _lies(
                 EPOCH if bulk.is_immediate else bulk.delivery_at,
@@ -197,6 +201,10 @@ class BulkFilter:
                 if hasattr(bulk, name)
             )
         )
+
+    def meets_sender(self, bulk: Bulk) -> bool:
+        """Whether a bulk's sender is the exact one, if one is asked for."""
+        return self.sender_id_exact in (None, bulk.sender_id)
 
     def _check_range(self, first: str, last: str) -> None:
         for name in (first, last):

@@ -161,6 +161,11 @@ class Bulk(_Reply):
     price: Decimal | None = None
     extra: Mapping[str, Any] = field(default=_EMPTY, converter=_read_only, repr=False, hash=False)
     """Whatever else the reply held, by its wire name. Read-only."""
+    request_id: str | None = field(default=None, eq=False)
+    """``X-LOX24-REQUEST-ID`` of the answer that it came with, to quote to LOX24's support.
+
+    No field of the wire: not compared, not written out.
+    """
     _as_sent: Mapping[str, Any] = field(
         default=_EMPTY, alias="as_sent", converter=_read_only, repr=False, eq=False, hash=False
     )

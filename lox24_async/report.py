@@ -1,15 +1,24 @@
 """What became of many ids: states, outcomes, and the reports, true at any moment."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from attrs import frozen
 
+from ._checks import BULK_ID
+from ._packed import Packer, state_of
 from ._public import public
-from .errors import Lox24Error
+from .errors import (
+    BadRequestError,
+    ConflictError,
+    InvalidBulkIdError,
+    Lox24Error,
+    UnprocessableError,
+)
 from .models import Bulk
 
 
@@ -47,10 +56,24 @@ class CancelOutcome:
     bulk: Bulk | None = None
     error: Lox24Error | None = None
     attempts: int = 0
+    request_id: str | None = None
 
 
 Entry = CancelOutcome | Callable[[], CancelOutcome]
-"""What a report holds of an id: its outcome, or what tells how far the cancel has come."""
+"""What a report is told of an id: its outcome, or what tells how far the cancel has come."""
+Key = int | str
+"""By what a report knows an id: a number is half the memory of a string."""
+
+_STATES: Final = tuple(CancelState)
+_SMALL: int = 2_000  # a report of so many needs no thrift
+_NUMBERS: Final = {state: number for number, state in enumerate(_STATES)}
+
+
+def key_of(bulk_id: str) -> Key:
+    """Return the key of an id in its plain form, or of what is no id."""
+    if BULK_ID.fullmatch(bulk_id) is None:
+        return bulk_id
+    return int(bulk_id.replace("-", ""), 16)
 
 
 @public
@@ -84,44 +107,59 @@ class CancelReport:
     """What became of each of many ids. True at any moment, also after an interruption."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
-        self._before: dict[str, CancelOutcome] = {}  # of ids that are tried once more
+        self._entries: dict[Key, Entry | bytes] = {}
+        self._before: dict[Key, CancelOutcome] = {}  # of ids that are tried once more
+        self._packer = Packer()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def __contains__(self, bulk_id: UUID | str) -> bool:
-        key = str(bulk_id)
-        return key in self._entries or key.lower() in self._entries
+        return _key_of(bulk_id) in self._entries
 
     def __getitem__(self, bulk_id: UUID | str) -> CancelOutcome:
-        key = str(bulk_id)
-        return self._outcome(key if key in self._entries else key.lower())
+        return self._outcome(_key_of(bulk_id))
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {state.value}" for state, n in self.counts.items() if n)
         return f"<{type(self).__name__}: {counts or 'empty'}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_entries": {outcome.bulk_id: outcome for outcome in self.outcomes}, "_before": {}}
+        entries = {
+            key: entry if isinstance(entry, bytes) else self._outcome(key)
+            for key, entry in self._entries.items()
+        }
+        return {"_entries": entries, "_before": {}, "_packer": copy(self._packer)}
 
     @property
     def outcomes(self) -> tuple[CancelOutcome, ...]:
         """One outcome for each distinct id, in input order."""
-        return tuple(self._outcome(bulk_id) for bulk_id in self._entries)
+        return tuple(self._outcome(key) for key in self._entries)
 
     @property
     def counts(self) -> Mapping[CancelState, int]:
         """How many ids are in each state; all states are there."""
         counts = dict.fromkeys(CancelState, 0)
-        for outcome in self.outcomes:
-            counts[outcome.state] += 1
+        for key, entry in tuple(self._entries.items()):
+            if isinstance(entry, bytes):
+                counts[_STATES[state_of(entry)]] += 1
+            else:
+                counts[self._outcome(key).state] += 1
         return counts
 
     def unresolved(self) -> tuple[str, ...]:
         """Return the ids whose bulk may still be sending: UNKNOWN and ACCEPTED."""
         open_states = (CancelState.UNKNOWN, CancelState.ACCEPTED)
-        return tuple(o.bulk_id for o in self.outcomes if o.state in open_states)
+        return tuple(o.bulk_id for o in self._not_canceled() if o.state in open_states)
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Return the ids that another run should take up.
+
+        UNKNOWN, ACCEPTED and NOT_SENT, and what was REJECTED without a verdict about the bulk
+        (a 401, 402, 403 or 429, say). A 400, 409 or 422 is a verdict; an id that is no id is
+        finished.
+        """
+        return tuple(o.bulk_id for o in self._not_canceled() if _is_unfinished(o))
 
     def raise_for_failures(self) -> None:
         """Raise unless every bulk is CANCELED or ACCEPTED.
@@ -130,7 +168,7 @@ class CancelReport:
             CancelFailedError: carries this report.
         """
         good = (CancelState.CANCELED, CancelState.ACCEPTED)
-        failed = [outcome for outcome in self.outcomes if outcome.state not in good]
+        failed = [outcome for outcome in self._not_canceled() if outcome.state not in good]
         if failed:
             raise CancelFailedError(
                 f"{len(failed)} of {len(self)} bulks were not cancelled: {self!r}",
@@ -150,22 +188,55 @@ class CancelReport:
             state: _add_up([o.bulk for o in outcomes if o.state is state]) for state in CancelState
         }
 
-    def _note(self, bulk_id: str, entry: "Entry") -> None:
-        known = self._entries.get(bulk_id)
-        if isinstance(entry, CancelOutcome):
-            before = self._before.pop(bulk_id, known)
-            if isinstance(before, CancelOutcome):
-                entry = _wiser(before, entry)
-        elif known is not None:
-            self._before[bulk_id] = self._outcome(bulk_id)
-        self._entries[bulk_id] = entry
+    def _not_canceled(self) -> Iterator[CancelOutcome]:
+        """Yield the outcomes of bulks that are not cancelled: most often the fewest."""
+        canceled = _NUMBERS[CancelState.CANCELED]
+        for key, entry in tuple(self._entries.items()):
+            if not (isinstance(entry, bytes) and state_of(entry) == canceled):
+                outcome = self._outcome(key)
+                if outcome.state is not CancelState.CANCELED:
+                    yield outcome
 
-    def _outcome(self, bulk_id: str) -> CancelOutcome:
-        entry = self._entries[bulk_id]
+    def _note(self, key: Key, entry: Entry) -> Entry:
+        known = self._entries.get(key)
+        if known is not None:
+            entry = self._merge(key, known, entry)
+        self._entries[key] = entry if not isinstance(entry, CancelOutcome) else self._pack(entry)
+        return entry
+
+    def _merge(self, key: Key, known: Entry | bytes, entry: Entry) -> Entry:
+        """Return what is to be held of an id that the report knows already."""
+        if not isinstance(entry, CancelOutcome):
+            self._before[key] = self._outcome(key)
+            return entry
+        before = self._before.pop(key, None)
+        if before is None and isinstance(known, CancelOutcome | bytes):
+            before = self._outcome(key)
+        return entry if before is None else _wiser(before, entry)
+
+    def _pack(self, outcome: CancelOutcome) -> CancelOutcome | bytes:
+        bulk = outcome.bulk
+        if (
+            len(self._entries) < _SMALL
+            or bulk is None
+            or outcome.error is not None
+            or outcome.request_id != bulk.request_id
+            or str(bulk.uuid) != outcome.bulk_id
+        ):
+            return outcome
+        return self._packer.pack(_NUMBERS[outcome.state], outcome.attempts, bulk) or outcome
+
+    def _outcome(self, key: Key) -> CancelOutcome:
+        entry = self._entries[key]
         if isinstance(entry, CancelOutcome):
             return entry
+        if isinstance(entry, bytes):
+            uuid = UUID(int=int(key))
+            state, attempts, bulk = self._packer.unpack(entry, uuid)
+            request_id = bulk.request_id
+            return CancelOutcome(str(uuid), _STATES[state], bulk, None, attempts, request_id)
         outcome = entry()
-        return _wiser(self._before[bulk_id], outcome) if bulk_id in self._before else outcome
+        return _wiser(self._before[key], outcome) if key in self._before else outcome
 
 
 @public
@@ -211,26 +282,81 @@ class MatchReport(CancelReport):
             self.cost = bulk.price + (self.cost or 0)
 
 
+_SETTLED: Final = (CancelState.CANCELED, CancelState.TOO_LATE)
+_VERDICTS: Final = (BadRequestError, ConflictError, UnprocessableError)
+
+
+def has_verdict(outcome: CancelOutcome) -> bool:
+    """Whether a REJECTED one was refused for what the bulk is, so that a repeat is of no use."""
+    return isinstance(outcome.error, (*_VERDICTS, InvalidBulkIdError))
+
+
 def _wiser(before: CancelOutcome, after: CancelOutcome) -> CancelOutcome:
-    """Return which of two outcomes of an id tells more of the bulk."""
-    knew = {
-        CancelState.NOT_SENT: (
-            CancelState.CANCELED,
-            CancelState.TOO_LATE,
-            CancelState.ACCEPTED,
-            CancelState.UNKNOWN,
-        ),
-        CancelState.UNKNOWN: (CancelState.CANCELED, CancelState.TOO_LATE),
-    }
-    return before if before.state in knew.get(after.state, ()) else after
+    """Return which of two outcomes of an id tells more of the bulk.
+
+    The one rule for a report that is used again, in memory and in a journal: the later one,
+    unless it knows less.
+    """
+    state = after.state
+    match before.state:
+        case CancelState.CANCELED | CancelState.TOO_LATE:
+            knows_less = state not in _SETTLED
+        case CancelState.ACCEPTED:
+            knows_less = state not in (*_SETTLED, CancelState.ACCEPTED, CancelState.NOT_FOUND)
+        case CancelState.UNKNOWN:
+            # A refusal tells of the bulk only with a look that saw it: without one, the bulk
+            # may have been refused for being cancelled already.
+            seen = has_verdict(after) and after.bulk is not None
+            knows_less = state is CancelState.NOT_SENT or (
+                state is CancelState.REJECTED and not seen
+            )
+        case CancelState.NOT_FOUND:
+            knows_less = _knows_nothing(after)
+        case CancelState.REJECTED:
+            knows_less = has_verdict(before) and _knows_nothing(after)
+        case CancelState.NOT_SENT:
+            knows_less = False
+    return before if knows_less else after
 
 
-def note(report: CancelReport, bulk_id: str, entry: Entry) -> None:
+def _knows_nothing(outcome: CancelOutcome) -> bool:
+    if outcome.state is CancelState.REJECTED:
+        return not has_verdict(outcome)
+    return outcome.state is CancelState.NOT_SENT
+
+
+def _is_unfinished(outcome: CancelOutcome) -> bool:
+    if outcome.state is CancelState.REJECTED:
+        return not has_verdict(outcome)
+    return outcome.state in (CancelState.UNKNOWN, CancelState.ACCEPTED, CancelState.NOT_SENT)
+
+
+def note(report: CancelReport, bulk_id: str, entry: Entry, key: Key | None = None) -> None:
     """Write down what became of an id, or what tells how far its cancel has come.
 
     What an earlier run knew stays, until this one knows more.
+
+    Args:
+        report: Where to write.
+        bulk_id: The id in its plain form.
+        entry: Its outcome, or what returns it.
+        key: The id's key, if it is at hand.
     """
-    report._note(bulk_id, entry)  # pyright: ignore[reportPrivateUsage]
+    _note(report, key_of(bulk_id) if key is None else key, entry)
+
+
+def conclude(report: CancelReport, outcome: CancelOutcome, key: Key) -> CancelOutcome:
+    """Write down an outcome; return what is known of the id now."""
+    known = _note(report, key, outcome)
+    return known if isinstance(known, CancelOutcome) else outcome
+
+
+def _note(report: CancelReport, key: Key, entry: Entry) -> Entry:
+    return report._note(key, entry)  # pyright: ignore[reportPrivateUsage]
+
+
+def _key_of(bulk_id: UUID | str) -> Key:
+    return bulk_id.int if isinstance(bulk_id, UUID) else key_of(bulk_id)
 
 
 def count_found(report: MatchReport, bulk: Bulk) -> None:

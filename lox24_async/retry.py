@@ -1,7 +1,7 @@
 """How often and how patiently a call is repeated, and what that waits for."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from attrs import frozen
 
@@ -53,6 +53,38 @@ class RetryPolicy:
     def none(cls) -> "RetryPolicy":
         """Return the policy that never repeats a request."""
         return cls(max_attempts=1)
+
+
+Operation: TypeAlias = Literal[
+    "cancel", "status", "get", "list", "messages", "create", "simulate", "delete"
+]
+"""What a request is for. A ``status`` may be the look that settles a cancel."""
+
+
+@public
+@frozen(kw_only=True)
+class Attempt:
+    """One attempt of a call, for metrics, traces and logs.
+
+    Attributes:
+        operation: What it was for.
+        bulk_id: The bulk concerned, if it is one.
+        number: Which attempt of its call, from 1.
+        seconds: How long it took, from connect to the last byte.
+        status: The HTTP status of the answer; ``None``: no whole answer came.
+        error: What went wrong; ``None``: it succeeded.
+        request_id: ``X-LOX24-REQUEST-ID`` of the answer.
+        will_retry: Whether another attempt is to follow.
+    """
+
+    operation: Operation
+    bulk_id: str | None
+    number: int
+    seconds: float
+    status: int | None
+    error: Lox24Error | None
+    request_id: str | None
+    will_retry: bool
 
 
 class Backoff:

@@ -1,7 +1,8 @@
 """Many bulks: one outcome for each distinct id, whatever happens on the way."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from uuid import UUID
 
@@ -13,17 +14,21 @@ from lox24_async._transport.call import Call
 from lox24_async._transport.engine import Engine
 from lox24_async._wire.requests import status_request
 from lox24_async.errors import (
+    ClientClosedError,
     InvalidBulkIdError,
     Lox24Error,
     NotCancelableError,
     NotFoundError,
+    RequestTimeoutError,
     TransportError,
+    without_frames,
 )
 from lox24_async.models import Bulk
-from lox24_async.report import CancelOutcome, CancelReport, CancelState, note
+from lox24_async.report import CancelOutcome, CancelReport, CancelState, Key, conclude, key_of, note
 
-from .cancel import cancel
-from .workers import WorkerStream, drain, unread
+from .cancel import CancelCall, cancel
+from .recording import Record
+from .workers import Job, WorkerStream, drain
 
 Ids = Iterable[UUID | str] | AsyncIterable[UUID | str]
 
@@ -33,20 +38,28 @@ class CancelStream(WorkerStream[UUID | str, CancelOutcome]):
     """What became of each of many ids, in order of completion; see ``iter_cancel``."""
 
 
-class Batch(ABC):
+class Batch(Job[UUID | str, CancelOutcome], ABC):
     """Does something once for each distinct id of many.
 
     Args:
         engine: Sends the requests.
-        ids: An iterable or async iterable of any length.
+        ids: An iterable or async iterable of any length. A collection (which has a length) is
+            copied when the run begins, and gets an outcome for each of its ids, whatever
+            happens; of a stream, those that were read do.
         form: The form of the replies.
         report: Filled as results arrive.
         width: How many at a time.
-        begin: Returns the deadline; called with the first id.
+        begin: Returns the deadline; called when the run begins.
+        record: Writes the run into a journal.
 
     Raises:
         TypeError: ``ids`` is one id.
     """
+
+    source_ends = False
+    """Whether the source ends, or fails, by itself when the time is over or the client closed."""
+    is_planned = False
+    """Whether what is done with a collection is known before, for its record."""
 
     def __init__(
         self,
@@ -57,6 +70,7 @@ class Batch(ABC):
         report: CancelReport | None,
         width: int,
         begin: Callable[[], float | None],
+        record: Record | None = None,
     ) -> None:
         if isinstance(ids, str | bytes | UUID):
             raise TypeError("ids must be an iterable of bulk ids, not one id")
@@ -66,18 +80,26 @@ class Batch(ABC):
         self._report = report
         self._width = width
         self._begin = begin
-        self._begun = False
+        self._record = record
+        self._records = False  # whether we have begun what is recorded
         self._deadline: float | None = None
-        self._seen: set[int | str] = set()
+        self._over = False  # out of time, or the client was closed
+        self._rest: Iterator[UUID | str] = iter(())  # of a collection, what was not read yet
+        self._call_off: Callable[[], None] = _nothing
+        self._seen: set[Key] = set()
 
     @abstractmethod
-    async def _do(self, call: Call) -> CancelOutcome:
+    async def _do(self, call: CancelCall) -> CancelOutcome:
         """Do one id."""
+
+    @abstractmethod
+    def _not_done(self, bulk_id: str, error: Lox24Error | None) -> CancelOutcome:
+        """Return what is true of an id that nothing was done with."""
 
     def stream(self) -> CancelStream:
         """Return the outcomes in order of completion."""
         # Not kept: the stream must die, and stop, when its consumer drops it.
-        return CancelStream(self._ids, self._one, self._width)
+        return CancelStream(self, self._width)
 
     async def run(self, progress: Callable[[CancelOutcome], object] | None) -> None:
         """Do all ids; when interrupted, write down those that nobody came to."""
@@ -88,79 +110,159 @@ class Batch(ABC):
             try:
                 await stream.aclose()
             finally:
-                for value in unread(stream):
+                for value in self._rest:
                     self._note_unread(value)
 
-    async def _one(self, value: UUID | str) -> CancelOutcome | None:
-        """Do one value of the source; ``None``: the id was there before."""
-        if not self._begun:
-            self._begun, self._deadline = True, self._begin()
-        try:
-            bulk_id = check_bulk_id(value)
-        except InvalidBulkIdError as error:
-            outcome = _no_id(value, error)
-            if outcome.bulk_id in self._seen:
-                return None
-            self._seen.add(outcome.bulk_id)
+    # --- the job, as the workers see it
+
+    def begin(self, over: Callable[[], None]) -> Iterable[UUID | str] | AsyncIterable[UUID | str]:
+        """Copy a collection, and begin to watch the time and the client's life."""
+        ids = self._ids
+        cut = not self.source_ends
+        planned: list[str] | None = None
+        if not isinstance(ids, AsyncIterable) and hasattr(ids, "__len__"):
+            copied = list(ids)
+            ids = self._rest = iter(copied)
+            cut = False  # the rest is told at once that it is not sent
+            if self._record is not None and self.is_planned:
+                planned = _plan(copied)
+        if cut:
+            self._engine.check_open()
+        self._deadline = self._begin()
+        if self._record is not None:
+            self._records = self._record.begin(planned)
+
+        def end_early() -> None:
+            self._over = True
+            if cut:
+                over()
+
+        if self._engine.closed or self._engine.time_left(self._deadline) <= 0:
+            end_early()
         else:
-            key = int(bulk_id.replace("-", ""), 16)  # half the memory of the string
+            self._call_off = self._engine.watch(self._deadline, end_early)
+        return ids
+
+    async def do(self, item: UUID | str) -> CancelOutcome | None:
+        """Do one value of the source; ``None``: the id was there before."""
+        key: Key
+        try:
+            bulk_id = check_bulk_id(item)
+        except InvalidBulkIdError as error:
+            outcome = _no_id(item, error)
+            key = outcome.bulk_id
             if key in self._seen:
                 return None
             self._seen.add(key)
-            outcome = await self._do(Call(bulk_id, self._deadline))
+        else:
+            key = key_of(bulk_id)
+            if key in self._seen:
+                return None
+            self._seen.add(key)
+            if self._over:
+                outcome = self._not_done(bulk_id, self._why_over(bulk_id))
+                if self._record is not None:
+                    self._record.skip(bulk_id)
+            else:
+                outcome = await self._do(CancelCall(bulk_id, self._deadline, key))
+        if self._record is not None:
+            self._record.note(outcome)
         if self._report is None:
             return outcome
-        note(self._report, outcome.bulk_id, outcome)
-        return self._report[outcome.bulk_id]
+        return conclude(self._report, outcome, key)
+
+    def end(self, *, complete: bool) -> None:
+        """Watch no more, and end what is recorded."""
+        self._call_off()
+        self._call_off = _nothing
+        if self._record is not None and self._records:
+            self._record.end(interrupted=self._over or not complete)
+
+    def _why_over(self, bulk_id: str) -> Lox24Error:
+        if self._engine.closed:
+            return ClientClosedError("the client is closed", bulk_id=bulk_id)
+        return RequestTimeoutError("the call's time was over before it was sent", bulk_id=bulk_id)
 
     def _note_unread(self, value: object) -> None:
         if self._report is None:
             return
         try:
-            outcome = self._unread(check_bulk_id(value))
+            outcome = self._not_done(check_bulk_id(value), None)
         except InvalidBulkIdError as error:
             outcome = _no_id(value, error)
         if outcome.bulk_id not in self._report:
             note(self._report, outcome.bulk_id, outcome)
 
-    def _unread(self, bulk_id: str) -> CancelOutcome:
-        return CancelOutcome(bulk_id, CancelState.NOT_SENT)
-
 
 class CancelBatch(Batch):
     """Cancels each id."""
 
-    async def _do(self, call: Call) -> CancelOutcome:
-        if self._report is not None:
+    is_planned = True
+
+    async def _do(self, call: CancelCall) -> CancelOutcome:
+        report = self._report
+        if report is not None:
             # True from now on, even if interrupted.
-            note(self._report, call.bulk_id, partial(_outcome_of_call, call))
+            note(report, call.bulk_id, partial(_outcome_of_call, call), call.key)
+        record = self._record
         try:
+            if record is not None:
+                await record.announce(call.bulk_id)
             bulk = await cancel(self._engine, call, self._form)
         except Lox24Error as error:
-            return _outcome_of_error(call.bulk_id, error)
+            return _outcome_of_error(call, error)
+        except BaseException:
+            outcome = _outcome_of_call(call)
+            if report is not None:
+                note(report, call.bulk_id, outcome)
+            if record is not None:
+                record.note(outcome)
+            raise
         return _outcome_of_bulk(call, bulk)
+
+    def _not_done(self, bulk_id: str, error: Lox24Error | None) -> CancelOutcome:
+        return CancelOutcome(bulk_id, CancelState.NOT_SENT, error=error)
 
 
 class LookBatch(Batch):
     """Looks at each id's status, and settles what was unresolved."""
 
-    async def _do(self, call: Call) -> CancelOutcome:
-        before = self._unread(call.bulk_id)
+    async def _do(self, call: CancelCall) -> CancelOutcome:
+        before = self._not_done(call.bulk_id, None)
         if self._report is not None:
-            if call.bulk_id in self._report:
-                before = self._report[call.bulk_id]
             note(self._report, call.bulk_id, before)  # its place, in input order
         try:
             bulk = await self._engine.perform(status_request(call.bulk_id, self._form), call)
         except NotFoundError as error:
-            return evolve(before, state=CancelState.NOT_FOUND, error=_kept(error))
+            return evolve(
+                before,
+                state=CancelState.NOT_FOUND,
+                error=without_frames(error),
+                request_id=error.request_id,
+            )
         except Lox24Error as error:
-            return evolve(before, error=_kept(error))
+            return evolve(before, error=without_frames(error))
         state = _outcome_of_bulk(call, bulk).state if bulk.is_final else before.state
-        return evolve(before, state=state, bulk=bulk, error=None)
+        return evolve(before, state=state, bulk=bulk, error=None, request_id=bulk.request_id)
 
-    def _unread(self, bulk_id: str) -> CancelOutcome:
-        return CancelOutcome(bulk_id, CancelState.UNKNOWN)
+    def _not_done(self, bulk_id: str, error: Lox24Error | None) -> CancelOutcome:
+        known = CancelOutcome(bulk_id, CancelState.UNKNOWN)
+        if self._report is not None and bulk_id in self._report:
+            known = self._report[bulk_id]
+        return known if error is None else evolve(known, error=error)
+
+
+def _plan(ids: Iterable[UUID | str]) -> list[str]:
+    """Return the distinct ids of a collection, without what is no id."""
+    planned: dict[str, None] = {}
+    for value in ids:
+        with suppress(InvalidBulkIdError):
+            planned[check_bulk_id(value)] = None
+    return list(planned)
+
+
+def _nothing() -> None:
+    """There is nothing to do."""
 
 
 def _ignore(_: CancelOutcome) -> None:
@@ -174,7 +276,7 @@ def _outcome_of_bulk(call: Call, bulk: Bulk) -> CancelOutcome:
     state = CancelState.ACCEPTED
     if bulk.is_final:
         state = CancelState.CANCELED if bulk.is_canceled else CancelState.TOO_LATE
-    return CancelOutcome(call.bulk_id, state, bulk, attempts=call.sent)
+    return CancelOutcome(call.bulk_id, state, bulk, None, call.sent, bulk.request_id)
 
 
 def _outcome_of_call(call: Call) -> CancelOutcome:
@@ -186,38 +288,32 @@ def _outcome_of_call(call: Call) -> CancelOutcome:
     return CancelOutcome(call.bulk_id, state, attempts=call.sent + call.in_flight)
 
 
-def _outcome_of_error(bulk_id: str, error: Lox24Error) -> CancelOutcome:
-    state = CancelState.REJECTED
+def _outcome_of_error(call: CancelCall, error: Lox24Error) -> CancelOutcome:
+    state, bulk = CancelState.REJECTED, call.seen
+    request_id = getattr(error, "request_id", None)
     if isinstance(error, NotCancelableError):
-        state = CancelState.TOO_LATE
+        state, bulk = CancelState.TOO_LATE, error.bulk
+        request_id = bulk.request_id or request_id
     elif error.outcome_unknown:
         state = CancelState.UNKNOWN
     elif isinstance(error, NotFoundError):
         state = CancelState.NOT_FOUND
     elif not error.attempts or isinstance(error, TransportError):
         state = CancelState.NOT_SENT  # nobody at LOX24 has seen it
-    bulk = error.bulk if isinstance(error, NotCancelableError) else None
-    return CancelOutcome(bulk_id, state, bulk, _kept(error), error.attempts)
+    return CancelOutcome(
+        call.bulk_id, state, bulk, without_frames(error), error.attempts, request_id
+    )
 
 
 def _no_id(value: object, error: InvalidBulkIdError) -> CancelOutcome:
-    return CancelOutcome(_name(value), CancelState.REJECTED, error=_kept(error))
+    return CancelOutcome(_name(value), CancelState.REJECTED, error=without_frames(error))
 
 
 def _name(value: object) -> str:
     """Return what an id that is none is called in the report."""
     if isinstance(value, str):
-        return value
+        return str.__str__(value)
     try:
         return repr(value)
     except Exception:  # noqa: BLE001  a hostile value concerns only itself
         return object.__repr__(value)
-
-
-def _kept(error: Lox24Error) -> Lox24Error:
-    """Prepare an error for a long life: without the frames that its traceback holds."""
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return error

@@ -13,7 +13,7 @@ from lox24_async.errors import (
     NotCancelableError,
     UnprocessableError,
 )
-from lox24_async.models import BulkT
+from lox24_async.models import Bulk, BulkT
 
 from .polling import is_final, poll
 
@@ -21,7 +21,25 @@ _REFUSALS: Final = (BadRequestError, ConflictError, UnprocessableError)
 _NOT_LOOKED: Final = "held back, so that LOX24 does not block this IP"
 
 
-async def cancel(engine: Engine, call: Call, form: type[BulkT]) -> BulkT:
+class CancelCall(Call):
+    """A cancel that remembers its look.
+
+    Attributes:
+        key: By what a report knows the bulk, if it belongs to a batch.
+        seen: The bulk as the look saw it, if that did not decide: still new or in progress.
+    """
+
+    __slots__ = ("key", "seen")
+
+    def __init__(
+        self, bulk_id: str, deadline: float | None = None, key: int | str | None = None
+    ) -> None:
+        super().__init__(bulk_id, deadline)
+        self.key = key
+        self.seen: Bulk | None = None
+
+
+async def cancel(engine: Engine, call: CancelCall, form: type[BulkT]) -> BulkT:
     """Cancel the bulk that a call is about.
 
     Returns:
@@ -38,14 +56,15 @@ async def cancel(engine: Engine, call: Call, form: type[BulkT]) -> BulkT:
         if not (isinstance(error, _REFUSALS) or error.outcome_unknown):
             raise
         seen = await _look(engine, error, call, form)
-        if seen is None:
+        if seen is None or not seen.is_final:
+            call.seen = seen
             raise
         if seen.is_canceled:
             return seen
         raise NotCancelableError.from_look(seen, error) from error
 
 
-async def cancel_and_wait(engine: Engine, call: Call, form: type[BulkT]) -> BulkT:
+async def cancel_and_wait(engine: Engine, call: CancelCall, form: type[BulkT]) -> BulkT:
     """Cancel the bulk that a call is about, and wait until it is in a final state."""
     bulk = await cancel(engine, call, form)
     if bulk.is_final:
@@ -59,16 +78,15 @@ async def cancel_and_wait(engine: Engine, call: Call, form: type[BulkT]) -> Bulk
 
 
 async def _look(engine: Engine, error: Lox24Error, call: Call, form: type[BulkT]) -> BulkT | None:
-    """Return the bulk, if it is decided now what a failed cancel led to."""
+    """Return the bulk as it is after a failed cancel; ``None``: that cannot be told."""
     look = Call(call.bulk_id, call.deadline, waited=call.waited)
     look.is_look = True
     most = None if error.outcome_unknown else 1  # only a doubt is worth repeats
     try:
-        seen = await engine.perform(status_request(call.bulk_id, form), look, most)
+        return await engine.perform(status_request(call.bulk_id, form), look, most)
     except HeldBackError:
         if error.outcome_unknown:
             error.doubt = f"{error.doubt}; a look at its status was {_NOT_LOOKED}"
         return None
     except Lox24Error:
         return None
-    return seen if seen.is_final else None

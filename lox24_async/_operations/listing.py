@@ -19,6 +19,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from functools import cache
 from typing import Final, Generic, Self
 
+from attrs import evolve
+
 from lox24_async._public import public
 from lox24_async._transport.call import Call
 from lox24_async._transport.engine import Engine
@@ -28,7 +30,7 @@ from lox24_async.errors import NotFoundError
 from lox24_async.filters import BulkFilter, BulkOrder
 from lox24_async.models import BulkPage, BulkT, ItemT, Page
 
-from .workers import WorkerStream
+from .workers import Job, WorkerStream
 
 Order = BulkOrder | Sequence[BulkOrder] | None
 
@@ -134,7 +136,7 @@ class PageStream(Generic[ItemT]):
 
     def __init__(self, walk: AsyncIterator[list[ItemT]]) -> None:
         self._pages: WorkerStream[list[ItemT], list[ItemT]] = WorkerStream(
-            walk, _as_it_is, width=1, ahead=1
+            Job(walk, _as_it_is), width=1, bound=2
         )
         self._items: Iterator[ItemT] = iter(())
         self._opening = asyncio.Lock()
@@ -195,6 +197,26 @@ def get_page(
     return engine.perform(PageRequest(query, page, form), call)
 
 
+async def get_wanted_page(
+    engine: Engine,
+    page: int,
+    wanted: BulkFilter | None,
+    order: Order,
+    form: type[BulkT],
+    *,
+    deadline: float | None,
+) -> BulkPage[BulkT]:
+    """Get what is wanted of one page: what LOX24 cannot filter is left out here.
+
+    Raises:
+        ConfigurationError: ``wanted`` or ``order`` is of another type.
+    """
+    got = await get_page(engine, page, wanted, order, form, deadline=deadline)
+    if wanted is None or wanted.sender_id_exact is None:
+        return got
+    return evolve(got, items=tuple(bulk for bulk in got.items if wanted.meets_sender(bulk)))
+
+
 def list_bulks(
     engine: Engine,
     wanted: BulkFilter | None,
@@ -214,4 +236,22 @@ def list_bulks(
         return get_page(engine, page, wanted, order, form, deadline=deadline())
 
     known = BulkFilter() if wanted is None else wanted
-    return BulkStream(Walk(fetch, back=known.can_lose, again=known.can_gain))
+    walk = Walk(fetch, back=known.can_lose, again=known.can_gain)
+    return BulkStream(walk if known.sender_id_exact is None else _OfSender(walk, known))
+
+
+class _OfSender(Generic[BulkT]):
+    """Leaves out what the server gave because its sender only contains the wanted one."""
+
+    def __init__(self, walk: Walk[BulkT], wanted: BulkFilter) -> None:
+        self._walk = walk
+        self._wanted = wanted
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[BulkT]:
+        async for page in self._walk:
+            if found := [bulk for bulk in page if self._wanted.meets_sender(bulk)]:
+                return found
+        raise StopAsyncIteration

@@ -1,11 +1,11 @@
 """The cancel of whatever meets a filter and can still be cancelled."""
 
-import logging
 from collections.abc import Callable
 from typing import Any, Self
 
 from attrs import evolve
 
+from lox24_async._log import log
 from lox24_async._transport.engine import Engine
 from lox24_async.errors import Lox24Error
 from lox24_async.filters import BulkFilter
@@ -21,8 +21,7 @@ from lox24_async.report import (
 
 from .batch import CancelBatch
 from .listing import BulkStream, list_bulks
-
-log = logging.getLogger("lox24_async")
+from .recording import Record
 
 Progress = Callable[[CancelOutcome], object]
 
@@ -37,6 +36,7 @@ async def cancel_matching(
     progress: Progress | None,
     width: int,
     deadline: float | None,
+    record: Record | None,
 ) -> None:
     """Cancel what meets a filter, as it is found; with ``dry_run`` only write it down.
 
@@ -47,7 +47,9 @@ async def cancel_matching(
     if search is None:  # nothing in these states can be cancelled
         return
     found = Matches(list_bulks(engine, search, None, form, lambda: deadline), search, report)
-    batch = CancelBatch(engine, found, form, report=report, width=width, begin=lambda: deadline)
+    batch = MatchBatch(
+        engine, found, form, report=report, width=width, begin=lambda: deadline, record=record
+    )
     try:
         if dry_run:
             await found.only_look(progress)
@@ -63,6 +65,12 @@ async def cancel_matching(
         ) from error
     finally:
         await found.aclose()
+
+
+class MatchBatch(CancelBatch):
+    """Cancels what a listing finds; a listing that ends too early says so itself."""
+
+    source_ends = True
 
 
 def only_cancelable(wanted: BulkFilter) -> BulkFilter | None:

@@ -7,13 +7,12 @@ from lox24_async._public import public
 from lox24_async._transport.call import Call
 from lox24_async._transport.engine import Engine
 from lox24_async._wire.messages import MessageCountRequest, MessagePageRequest
-from lox24_async.errors import Lox24Error, ResponseDecodeError
+from lox24_async.errors import Lox24Error, ResponseDecodeError, without_frames
 from lox24_async.models import Bulk, BulkMessage, Page
 from lox24_async.report import Measurement, MessageCount
 
-from .batch import _kept  # pyright: ignore[reportPrivateUsage]
 from .listing import PageStream, Walk
-from .workers import WorkerStream
+from .workers import Job, WorkerStream
 
 
 @public
@@ -83,7 +82,7 @@ async def measure(
             sent = await ask(bulk_id, sent=True)
             unsent = await ask(bulk_id, sent=False)
         except Lox24Error as error:
-            problem = _kept(error)
+            problem = without_frames(error)
         else:
             most = _most(bulks[bulk_id])
             if most is not None and sent + unsent > most:
@@ -92,7 +91,7 @@ async def measure(
                 sent = unsent = None
         return MessageCount(bulk_id, sent, unsent, problem)
 
-    async with WorkerStream(list(bulks), one, max(1, width - 1)) as stream:
+    async with WorkerStream(Job(list(bulks), one), max(1, width - 1)) as stream:
         found = {count.bulk_id: count async for count in stream}
     return Measurement(tuple(found[bulk_id] for bulk_id in bulks))
 

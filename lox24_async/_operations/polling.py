@@ -12,11 +12,22 @@ from lox24_async.models import Bulk, BulkT
 
 _GROWTH: Final = 1.5  # each interval to the one before
 _LONGEST: Final = 30.0  # seconds; an interval grows no further
-_LAST_LOOK: Final = 1.0  # seconds before the deadline: what happened until then shall be seen
-_JITTER: Final = 0.2  # of an interval, both ways: many who wait do not ask in step
-
+LAST_LOOK: Final = 1.0
+"""Seconds before the deadline: what happened until then shall be seen."""
+JITTER: Final = 0.2
+"""Of an interval, both ways: many who wait do not ask in step."""
 INTERVAL: Final = 2.0
 """Seconds between the first two looks, unless one says otherwise."""
+
+
+def longest(interval: float) -> float:
+    """Return what intervals that begin so grow to, in seconds."""
+    return max(interval, _LONGEST)
+
+
+def longer(interval: float, most: float) -> float:
+    """Return the interval that follows one."""
+    return min(interval * _GROWTH, most)
 
 
 def is_final(bulk: Bulk) -> bool:
@@ -47,7 +58,7 @@ async def poll(
         RequestTimeoutError: the time was over before.
         Lox24Error: a look failed for good.
     """
-    longest = max(interval, _LONGEST)
+    most = longest(interval)
     seen: BulkT | None = None
     while True:
         try:
@@ -58,13 +69,13 @@ async def poll(
             raise _timeout(error.message, seen, bulk_id, error.attempts) from None
         if until(bulk):
             return bulk
-        wait = interval * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
+        wait = interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
         left = engine.time_left(deadline)
-        if _LAST_LOOK < left <= wait:
-            wait = left - _LAST_LOOK
+        if LAST_LOOK < left <= wait:
+            wait = left - LAST_LOOK
         if not await engine.sleep(wait, deadline):
             raise _timeout("the bulk was not there in time", bulk, bulk_id)
-        seen, interval = bulk, min(interval * _GROWTH, longest)
+        seen, interval = bulk, longer(interval, most)
 
 
 def _timeout(problem: str, seen: Bulk, bulk_id: str, attempts: int = 0) -> RequestTimeoutError:

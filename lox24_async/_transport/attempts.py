@@ -5,12 +5,12 @@ only whether, when and how often to try again.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from lox24_async._guard.guard import Guard
 from lox24_async._guard.rules import Hold
+from lox24_async._log import log
 from lox24_async._wire.requests import Request
 from lox24_async.errors import (
     APIStatusError,
@@ -25,10 +25,9 @@ from lox24_async.errors import (
 from lox24_async.retry import Backoff, RetryPolicy, is_retried
 
 from .call import Call
+from .observing import NOBODY, Observer, request_id_of, status_of
 from .queue import Slots, Waits, Wake
 from .session import SessionManager
-
-log = logging.getLogger("lox24_async")
 
 R = TypeVar("R")
 _TICK: Final = 1e-5  # seconds
@@ -46,6 +45,7 @@ class Attempts:
         backoff: The policy's delays.
         attempt_timeout: Seconds for one attempt.
         clock: Seconds; must be the clock that ``waits`` goes by.
+        observer: Watches each attempt.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Attempts:
         backoff: Backoff,
         attempt_timeout: float,
         clock: Callable[[], float],
+        observer: Observer = NOBODY,
     ) -> None:
         self._session = session
         self._guard = guard
@@ -68,6 +69,7 @@ class Attempts:
         self._backoff = backoff
         self._attempt_timeout = attempt_timeout
         self._clock = clock
+        self._observer = observer
 
     async def run(self, request: Request[R], call: Call, *, max_attempts: int | None = None) -> R:
         """Make attempts until one succeeds or no more may follow.
@@ -82,6 +84,7 @@ class Attempts:
         """
         most = max_attempts or self._policy.max_attempts
         call.operation, used = request.method, 0
+        observed = self._observer.watch(request, call)
         try:
             while True:
                 if not self._admit_at_once(call):
@@ -90,13 +93,16 @@ class Attempts:
                 if call.deadline is not None:
                     seconds = min(seconds, call.deadline - self._clock())
                 call.in_flight = True
+                observed.begin(self._clock)
                 try:
                     result = await self._session.exchange(request, seconds)
                 except Lox24Error as error:
                     call.last, call.in_flight = error, False
+                    observed.end(error)
                 else:
                     self._guard.settle(call, None, self._clock())
                     call.sent, call.in_flight = call.sent + 1, False
+                    observed.end(None)
                     return result
                 finally:
                     self._slots.release()
@@ -109,13 +115,16 @@ class Attempts:
                     used += 1
                 if used >= most or not (is_retried(call.last) and call.allows_repeat(call.last)):
                     raise self._final(call, call.last)
-                await self._back_off(call, call.last, pause, used, most)
+                delay = self._delay_before_next(call, call.last, pause, used, most)
+                observed.tell(will_retry=True)
+                await self._back_off(call, delay)
         except BaseException as error:
             self._guard.leave(call, self._clock(), sent=call.in_flight)
             if isinstance(error, ClientClosedError):
                 call.stamp(error)
             raise
         finally:
+            observed.tell(will_retry=False)
             call.last = None  # an error within reach of its own traceback would be a cycle
 
     def _admit_at_once(self, call: Call) -> bool:
@@ -214,10 +223,14 @@ class Attempts:
             last.retry_after = local.retry_after if last.retry_after is None else last.retry_after
         return self._final(call, last)
 
-    async def _back_off(
+    def _delay_before_next(
         self, call: Call, error: Lox24Error, pause: float | None, used: int, most: int
-    ) -> None:
-        """Wait before the next attempt, unless all calls pause together at the guard."""
+    ) -> float:
+        """Return the seconds to wait; 0 also if all calls pause together, at the guard.
+
+        Raises:
+            Lox24Error: so long a wait does not fit.
+        """
         now = self._clock()
         said = error.retry_after if isinstance(error, APIStatusError) else None
         if pause is None or (said is not None and said > pause):
@@ -233,12 +246,24 @@ class Attempts:
             used + 1,
             most,
             delay,
+            extra={
+                "bulk_id": call.bulk_id or None,
+                "status": status_of(error),
+                "attempt": used + 1,
+                "delay": delay,
+                "request_id": request_id_of(error),
+            },
         )
-        if pause is None and delay > 0:
-            try:
-                await self._waits.sleep(now + delay)
-            finally:
-                call.waited += self._clock() - now
+        return delay if pause is None else 0.0
+
+    async def _back_off(self, call: Call, delay: float) -> None:
+        if delay <= 0:
+            return
+        now = self._clock()
+        try:
+            await self._waits.sleep(now + delay)
+        finally:
+            call.waited += self._clock() - now
 
     def _delay(self, error: Lox24Error, used: int) -> float:
         if isinstance(error, APIStatusError) and error.retry_after is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from lox24_async._config import Secret, origin_of
@@ -15,7 +15,8 @@ from lox24_async.retry import Backoff, Pause, RetryPolicy
 
 from .attempts import Attempts
 from .call import Call
-from .queue import Slots, Waits
+from .observing import NOBODY, Observer
+from .queue import Slots, Wait, Waits
 from .session import SessionManager
 
 R = TypeVar("R")
@@ -37,6 +38,7 @@ class Engine:
         guard: Who shares what is learnt.
         max_concurrency: Requests in flight at once.
         attempt_timeout: Seconds for one attempt.
+        observer: Watches each attempt.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Engine:
         guard: Guards,
         max_concurrency: int,
         attempt_timeout: float,
+        observer: Observer = NOBODY,
     ) -> None:
         self._sharing = guard
         self._origin = origin_of(base_url)
@@ -57,12 +60,23 @@ class Engine:
         self._retry = retry
         self._width = max_concurrency
         self._attempt_timeout = attempt_timeout
+        self._observer = observer
         self._waits = Waits()
         self._slots = Slots(max_concurrency, self._waits)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process = 0
         self._guard: Guard | None = None
         self._attempts: Attempts | None = None
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the service."""
+        return self._origin
+
+    @property
+    def client_id(self) -> str:
+        """The part of the token before the colon."""
+        return self._token.client_id
 
     @property
     def closed(self) -> bool:
@@ -113,6 +127,10 @@ class Engine:
         # Handed on, not awaited here: a frame less for each of thousands that wait.
         return self._attempts.run(request, call, max_attempts=most)
 
+    def now(self) -> float:
+        """Return the loop's time."""
+        return asyncio.get_running_loop().time()
+
     def time_left(self, deadline: float | None) -> float:
         """Return the seconds until a deadline."""
         return float("inf") if deadline is None else deadline - asyncio.get_running_loop().time()
@@ -130,6 +148,29 @@ class Engine:
         late = deadline is not None and until >= deadline
         await self._waits.sleep(deadline if deadline is not None and late else until)
         return not late
+
+    def watch(self, deadline: float | None, over: Callable[[], object]) -> Callable[[], None]:
+        """Have a function called at a deadline, or when the client is closed before.
+
+        Returns:
+            What calls that off.
+
+        Raises:
+            ClientClosedError: the client is closed already.
+        """
+        wake: Wait = self._bind().create_future()
+        timer = self._waits.enter(wake, deadline)
+
+        def ring(_: object) -> None:
+            call_off()
+            over()
+
+        def call_off() -> None:
+            wake.remove_done_callback(ring)
+            self._waits.leave(wake, timer)
+
+        wake.add_done_callback(ring)
+        return call_off
 
     async def close(self) -> None:
         """End what waits, give requests in flight a grace time, close the sessions."""
@@ -169,4 +210,5 @@ class Engine:
             backoff=backoff,
             attempt_timeout=self._attempt_timeout,
             clock=loop.time,
+            observer=self._observer,
         )

@@ -4,7 +4,6 @@ It makes, borrows and closes sessions of aiohttp, and keeps to itself what they 
 """
 
 import asyncio
-import logging
 from contextvars import ContextVar
 from http import HTTPStatus
 from io import BytesIO
@@ -16,13 +15,15 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from lox24_async._checks import check_kind
-from lox24_async._config import Secret
+from lox24_async._config import Secret, proxy_hint
+from lox24_async._log import log
 from lox24_async._wire.json import MOST_VALUES, count_values
 from lox24_async._wire.replies import KEPT_OF_CUT, Reply, body_limit, read_reply, read_request_id
 from lox24_async._wire.requests import Request
 from lox24_async.errors import (
     ClientClosedError,
     ConfigurationError,
+    ConnectionFailedError,
     IntermediaryError,
     Lox24Error,
     RequestTimeoutError,
@@ -34,11 +35,8 @@ from .timeouts import Timeouts
 
 __all__ = ["ClientSession", "SessionManager"]
 
-log = logging.getLogger("lox24_async")
-
 R = TypeVar("R")
 
-_USER_AGENT: Final = "lox24-async"
 _OWNER_CLOSED: Final = "the session that was handed in is closed"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
 
@@ -107,6 +105,7 @@ class SessionManager:
         session: The caller's own session: used, never changed, never closed.
         proxy: URL of an HTTP proxy; the environment's are ignored.
         ssl: How to check the server's certificate; ``None``: as usual.
+        user_agent: The header of that name.
 
     Raises:
         ConfigurationError: a session or SSL context that cannot be used.
@@ -121,6 +120,7 @@ class SessionManager:
         session: ClientSession | None = None,
         proxy: str | None = None,
         ssl: SSLContext | None = None,
+        user_agent: str = "lox24-async",
     ) -> None:
         if session is not None:
             check_kind("session", session, ClientSession)
@@ -138,6 +138,7 @@ class SessionManager:
         self._token = token
         self._borrowed = session
         self._proxy = proxy
+        self._user_agent = user_agent
         self._ssl = True if ssl is None else ssl
         self._pool: _Pool | None = None
         self._timeouts = Timeouts(attempt_timeout)
@@ -157,9 +158,14 @@ class SessionManager:
             ResponseDecodeError: a success that is not what was asked for.
             ClientClosedError: a borrowed session was closed by its owner.
         """
-        reply = await self._send(request, seconds)
+        try:
+            reply = await self._send(request, seconds)
+        except ConnectionFailedError as error:
+            if not error.tls and self._proxy is None:
+                error.message += proxy_hint()
+            raise
         redact = self._token.redact
-        if log.isEnabledFor(logging.DEBUG):
+        if log.is_debug():
             request_id = read_request_id(reply, redact)
             log.debug("%s: %d, request id %s", request, reply.status, request_id)
         try:
@@ -244,7 +250,7 @@ class SessionManager:
         headers = {
             "Accept": request.accept,
             "Accept-Encoding": "identity",  # a small compressed body may be a huge one
-            "User-Agent": _USER_AGENT,
+            "User-Agent": self._user_agent,
             "X-LOX24-AUTH-TOKEN": self._token.reveal(),
             **self._more_headers,
         }

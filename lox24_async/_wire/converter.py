@@ -5,7 +5,6 @@ a field of an unexpected type becomes ``None`` and keeps its raw value in ``extr
 is coerced.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
@@ -17,6 +16,7 @@ from uuid import UUID
 from cattrs.preconf.json import JsonConverter
 
 from lox24_async._checks import BULK_ID
+from lox24_async._log import log
 from lox24_async._public import public
 from lox24_async.models import (
     EPOCH,
@@ -33,8 +33,6 @@ from lox24_async.models import (
 )
 
 from .json import is_list, is_object, read_json, write_json
-
-log = logging.getLogger("lox24_async")
 
 T = TypeVar("T")
 

@@ -34,7 +34,7 @@ class PageRequest(Request[BulkPage[BulkT]]):
     def read(self, raw: Any) -> BulkPage[BulkT]:
         """Return the page."""
         structure, form = STRUCTURE[self._form], self._form
-        read = read_page(raw, self._page, lambda item: structure(item, form))
+        read = read_page(raw, self._page, lambda item: self.sign(structure(item, form)))
         return BulkPage(read.items, read.page, read.total, read.next_page)
 
 

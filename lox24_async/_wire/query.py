@@ -85,8 +85,9 @@ def _filter_pairs(wanted: BulkFilter) -> Iterator[tuple[str, str]]:
     yield from _any_of("status_code", [str(int(code)) for code in wanted.status_codes])
     if wanted.text is not None:
         yield "text", wanted.text
-    if wanted.sender_id is not None:
-        yield "sender_id", wanted.sender_id
+    sender = wanted.sender_id_exact or wanted.sender_id  # the server knows only "contains"
+    if sender is not None:
+        yield "sender_id", sender
     yield from _span("created_at", _up(wanted.created_from), _down(wanted.created_to))
     yield from _span("delivery_at", _up(wanted.delivery_from), _down(wanted.delivery_to))
     yield from _span("processed_at", _up(wanted.processed_from), _down(wanted.processed_to))

@@ -91,6 +91,7 @@ def read_reply(request: Request[R], reply: Reply, base_url: str, redact: Redact)
         if len(reply.body) > KEPT_OF_CUT:
             reply = Reply(reply.status, reply.headers, reply.body[:KEPT_OF_CUT], whole=False)
         raise _status_error(request, reply, base_url, redact)
+    request.status, request.request_id = reply.status, read_request_id(reply, redact)
     try:
         if request.empty:
             return request.read(None)

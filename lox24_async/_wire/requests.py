@@ -51,7 +51,7 @@ class Request(ABC, Generic[R]):
     """
 
     # A plain class: each of thousands of ids has one, and an attrs class costs more to make.
-    __slots__ = ("accept", "body", "bulk_id", "limit", "method", "path")
+    __slots__ = ("accept", "body", "bulk_id", "limit", "method", "path", "request_id", "status")
 
     empty = False
     """Whether a success has no body to read."""
@@ -72,6 +72,10 @@ class Request(ABC, Generic[R]):
         self.bulk_id = bulk_id
         self.body = body
         self.limit = limit
+        self.request_id: str | None = None
+        """``X-LOX24-REQUEST-ID`` of the last answer."""
+        self.status: int | None = None
+        """The HTTP status of the last answer."""
 
     def __str__(self) -> str:
         return f"{self.method} {self.shown_path}"
@@ -85,6 +89,11 @@ class Request(ABC, Generic[R]):
     def changes(self) -> bool:
         """Whether carrying it out changes anything: a lost answer then leaves a doubt."""
         return self.method != "GET"
+
+    def sign(self, bulk: BulkT) -> BulkT:
+        """Write into a bulk, which nobody else has seen yet, which answer it came with."""
+        object.__setattr__(bulk, "request_id", self.request_id)
+        return bulk
 
     @abstractmethod
     def read(self, raw: Any) -> R:
@@ -119,7 +128,7 @@ class BulkRequest(Request[BulkT]):
         bulk: BulkT = STRUCTURE[self._form](raw, self._form)
         if self.bulk_id is not None and raw["uuid"].lower() != self.bulk_id:
             raise WrongBulkError(str(bulk.uuid))
-        return bulk
+        return self.sign(bulk)
 
 
 class EmptyRequest(Request[None]):

@@ -14,11 +14,14 @@ FLOORS = [
     {"_operations"},
     {"_transport"},
     {"_guard", "_wire"},
+    {"journal"},
+    {"_journal"},
     {"report", "retry", "filters", "drafts", "guards"},
+    {"_packed"},
     {"_checks", "_config"},
     {"errors"},
     {"models"},
-    {"_public"},
+    {"_log", "_public"},
 ]
 BESIDE = {"cli": {"testing"}, "testing": set[str]()}
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

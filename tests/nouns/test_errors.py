@@ -143,6 +143,7 @@ api: dict[str, st.SearchStrategy[Any]] = {
     "method": st.sampled_from(["PUT", "GET"]),
     "url": st.text(max_size=20),
 }
+moments = st.none() | st.datetimes(timezones=st.just(UTC))
 decode = {**common, "status": api["status"], "body": api["body"], "request_id": texts}
 
 
@@ -173,10 +174,8 @@ ARGUMENTS: dict[type[Lox24Error], dict[str, st.SearchStrategy[Any]]] = {
     IntermediaryError: {**common, **{name: api[name] for name in ("status", "body", "headers")}},
     ResponseDecodeError: decode,
     **dict.fromkeys((APIStatusError, ServerError, *BY_STATUS.values()), api),
-    **dict.fromkeys(
-        (IPBlockedError, HeldBackError),
-        {**api, "blocked_until": st.none() | st.datetimes(timezones=st.just(UTC))},
-    ),
+    IPBlockedError: {**api, "blocked_until": moments},
+    HeldBackError: {**api, "blocked_until": moments},
     NotCancelableError: {**api, "bulk": bulks},
     CancelFailedError: {**common, "report": reports()},
 }

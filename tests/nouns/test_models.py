@@ -100,7 +100,7 @@ def test_voice_languages_are_the_documented_ones() -> None:
 @FORMS
 def test_fields_are_the_wires_names(form: type[Bulk]) -> None:
     """The public fields are those of the contract; JSON-LD adds three."""
-    expected = {"uuid", "status_code", *OPTIONAL, "extra"}
+    expected = {"uuid", "status_code", *OPTIONAL, "extra", "request_id"}
     expected |= set(LD_ONLY) if form is JsonLdBulk else set()
     assert expected == {a.name for a in attrs.fields(form) if not a.name.startswith("_")}
 

@@ -322,7 +322,7 @@ async def test_case_34_cancelled_at_the_moment_of_a_timeout(
     loop = asyncio.get_running_loop()
     true_time, ahead = loop.time, 0.0
     monkeypatch.setattr(loop, "time", lambda: true_time() + ahead)
-    options = {"attempt_timeout": 9.0} if name == "attempt_timeout" else {}
+    options: dict[str, Any] = {"attempt_timeout": 9.0} if name == "attempt_timeout" else {}
     timeout = 9.0 if name == "timeout" else None
     async with FaultServer(put=[bulk(), silent]) as server:
         await success_of(server.url)  # so that a probe's rules play no part below
