@@ -6,7 +6,7 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 import pytest
 import pytest_asyncio
