@@ -182,7 +182,7 @@ class GuardMachine(RuleBasedStateMachine):
         assert error.attempts == 0
         assert not error.outcome_unknown
         retry_after = getattr(error, "retry_after", None)
-        assert retry_after is None or 0 <= retry_after <= BLOCK
+        assert retry_after is None or 0 <= retry_after <= BLOCK + 1e-6
         assert not isinstance(error, IPBlockedError) or error.blocked_until is not None
         self.leave(call)
 
@@ -240,7 +240,7 @@ class GuardMachine(RuleBasedStateMachine):
             verdict = Verdict.UNSEEN
         self.note_end(call, verdict)
         pause = call.guard.settle(call.ticket, error, self.now)
-        assert pause is None or 0 <= pause <= BLOCK
+        assert pause is None or 0 <= pause <= BLOCK + 1e-6
         if again and error is not None and is_retried(error):
             self.ask(call)
         else:
