@@ -14,7 +14,7 @@ from lox24_async.errors import Lox24Error
 from lox24_async.retry import Backoff
 
 from .record import Record, TokenFacts
-from .rules import PROOF_SHARED, REST_MOST, retry_after_of
+from .rules import PROOF_SHARED, REST_MOST, Hold, retry_after_of
 from .window import Window
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ class TokenGate:
         self.epoch = 0  # tells an answer of today from one of before the last change
         self.line = Line()
         self.used_at = -inf
+        self.held_by_fleet: Hold | None = None
+        """What the record that hosts share said to the last claim, if it was no."""
         self.by_intermediary = False
         """Whether the last 401 or 403 has not LOX24's form."""
         self.look_at = -inf

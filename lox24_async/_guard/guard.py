@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from math import inf
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from lox24_async.errors import (
     APIStatusError,
@@ -30,6 +30,9 @@ from .record import Record
 from .refusals import date, held_back_until, refusal
 from .rules import Finding, Hold, Verdict
 from .window import Window
+
+if TYPE_CHECKING:
+    from .fleet import Fleet
 
 T = TypeVar("T")
 
@@ -66,12 +69,60 @@ class Guard:
         self._token = token
         self._lease = lease
         self._backoff = backoff
-        self._tls_error: ConnectionFailedError | None = None
-        self._tls_until = -inf
+        self.fleet: Fleet | None = None
+        """The record that hosts share, if they do."""
+        self._own_error: ConnectionFailedError | None = None  # concerns this client alone
+        self._own_until = -inf
         origin.widths[id(self)] = width
 
     def __del__(self) -> None:
         self._origin.widths.pop(id(self), None)
+
+    # --- what the record that hosts share is told, and tells
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the client's token has worked."""
+        return self._token.proven
+
+    @property
+    def lease(self) -> float:
+        """Seconds after which nobody waits for a claim's answer."""
+        return self._lease
+
+    async def confirm(self, ticket: Ticket) -> bool:
+        """Claim among all hosts, too, what was claimed on this one.
+
+        Returns:
+            Whether the request may go. If not, what was claimed is given back.
+
+        Raises:
+            ConnectionFailedError: the shared store cannot be reached, and it must be.
+        """
+        if self.fleet is None or not ticket.claim:
+            return True
+        name = self._token.digest
+        hold = await self.fleet.claim(self, name, ticket.operation, ticket.claim)
+        with self._origin.lock:
+            self._token.held_by_fleet = hold
+        return hold is None
+
+    def refresh(self, now: float) -> None:
+        """Take over what others have found out."""
+        with self._origin.lock:
+            self._token.held_by_fleet = None
+            self._look(now)
+            self._wake_next(now)
+
+    def fail(self, error: ConnectionFailedError | None) -> None:
+        """Let nothing out, or all again: the shared store, which must be asked, is away."""
+        with self._origin.lock:
+            self._own_error, self._own_until = error, -inf if error is None else inf
+            self._wake_all()
+
+    def _share(self, change: "Callable[[Record, float], object]") -> None:
+        if self.fleet is not None:
+            self.fleet.learn(change)
 
     # --- asking
 
@@ -82,7 +133,7 @@ class Guard:
         return (
             self._token.open
             and origin.open
-            and self._tls_error is None
+            and self._own_error is None
             and origin.store.word() == origin.seen
         )
 
@@ -161,8 +212,8 @@ class Guard:
     def _hold(self, ticket: Ticket, now: float) -> Hold | None:
         """Say whether a call has to wait, by the record, the pauses, the window and the line."""
         origin, token = self._origin, self._token
-        if now < self._tls_until:
-            return Hold(self._tls_until, inf, counts=True)
+        if now < self._own_until:
+            return Hold(self._own_until, inf, counts=True)
         found = self._examine(ticket.operation, now)
         if found.ready_at == inf:
             return Hold(found.ask_at, inf, counts=True)
@@ -172,6 +223,9 @@ class Guard:
             ready_at = max(ready_at, origin.rest.probe_at)
         if not origin.shut and not found.place:  # nothing to probe
             return None if origin.window is None else self._hold_by_window(ticket, now)
+        if (fleet := token.held_by_fleet) is not None and now < fleet.ask_at:
+            ask_at, ready_at = max(ask_at, fleet.ask_at), max(ready_at, fleet.ready_at)
+            counts |= fleet.counts
         if found.place and self._is_late(now):
             ask_at = max(ask_at, origin.refunded_at + rules.COURTESY)
         first = token.line.first() or ticket
@@ -264,8 +318,8 @@ class Guard:
     def refusal(self, now: float, operation: str = "") -> Lox24Error:
         """Return the error for a call that cannot wait: nothing was sent."""
         with self._origin.lock:
-            if now < self._tls_until and self._tls_error is not None:
-                cause = self._tls_error
+            if now < self._own_until and self._own_error is not None:
+                cause = self._own_error
                 return ConnectionFailedError(cause.message, tls=cause.tls, proxy=cause.proxy)
             return refusal(self._origin, self._token, operation, now)
 
@@ -351,7 +405,7 @@ class Guard:
         """Return what those who wait would want to know of."""
         origin, token = self._origin, self._token
         closed = facts.closes() if (facts := origin.record.tokens.get(token.digest)) else (-inf,)
-        moments = (self._pause_until(), self._tls_until)
+        moments = (self._pause_until(), self._own_until)
         return origin.epoch, *moments, token.epoch, origin.window is None, *closed
 
     def leave(self, ticket: Ticket, now: float, *, sent: bool = True) -> None:
@@ -441,12 +495,22 @@ class Guard:
                 name=claimed,
                 fresh=fresh,
             )
-            if record.block is not None and record.block.prober == claimed:
-                record.block.prober = ""
             return len(record.places) < places
 
         if self._change(now, change):
             origin.refunded_at = now
+        if (fleet := self.fleet) is not None:
+            fleet.learn(
+                lambda record, at: rules.settle(
+                    record,
+                    fleet.digest(token.digest),
+                    ticket.operation,
+                    verdict,
+                    at,
+                    name=claimed,
+                    fresh=fresh,
+                )
+            )
 
     def _learn_of_origin(
         self,
@@ -461,9 +525,9 @@ class Guard:
         origin = self._origin
         if isinstance(error, ConnectionFailedError) and error.final:
             # Certificates and proxy are the client's own matter: only its calls are told.
-            self._tls_error, self._tls_until = error, now + _TLS_REST
+            self._own_error, self._own_until = error, now + _TLS_REST
         elif error is None or not rules.is_trouble(error):
-            self._tls_error = None
+            self._own_error = None
             origin.good_left_at = max(origin.good_left_at, ticket.left_at)
             self._open(ticket, now, probed, probed_block)
         elif rules.is_silence(error) and not (probed or claimed):
@@ -480,7 +544,8 @@ class Guard:
         origin = self._origin
         blocked, rest = origin.record.block, origin.rest
         if blocked is not None and (probed_block or ticket.left_at > blocked.left_at):
-            self._change(now, rules.unblock)
+            self._change(now, lambda record: rules.unblock(record, now))
+            self._share(rules.unblock)
             origin.blocked_by_intermediary = False
         if rest.shut and (probed or ticket.left_at > rest.left_at):
             rest.end()
@@ -499,6 +564,7 @@ class Guard:
             self._block(ticket, error, now)
         elif rules.retry_after_of(error):
             self._change(now, lambda record: rules.prolong_block(record, error, now))
+            self._share(lambda record, at: rules.prolong_block(record, error, at))
 
     def _shut(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
         origin = self._origin
@@ -521,16 +587,21 @@ class Guard:
         if isinstance(error, IPBlockedError):
             origin.blocked_by_intermediary = error.intermediary
 
-        def change(record: Record) -> None:
-            rules.block(
-                record,
-                error,
-                now,
-                left_at=ticket.left_at,
-                initial_delay=self._backoff.initial_delay,
-            )
+        initial_delay = self._backoff.initial_delay
+        left_at, age = ticket.left_at, now - ticket.left_at
+        before = origin.record.block
 
-        self._change(now, change)
+        def block(record: Record) -> None:
+            rules.block(record, error, now, left_at=left_at, initial_delay=initial_delay)
+
+        def block_for_all(record: Record, at: float) -> None:
+            if record.block is None or before is not None:
+                rules.block(record, error, at, left_at=at - age, initial_delay=initial_delay)
+            else:  # another host has seen it first
+                rules.prolong_block(record, error, at)
+
+        self._change(now, block)
+        self._share(block_for_all)
 
     def _widen(self, now: float) -> None:
         """Count a good answer; open for all when the window is as wide as the clients are."""

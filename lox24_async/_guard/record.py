@@ -121,6 +121,8 @@ class Record:
     places: list[Place] = Factory(list)
     tokens: dict[str, TokenFacts] = Factory(dict)
     block: Block | None = None
+    unblocked_at: float = _NEVER
+    """When the last one ended."""
     epoch: int = 0
     """Tells an answer of today's wave from one of before the last 429 or its end."""
 
@@ -149,6 +151,8 @@ def write_record(record: Record, now: float) -> bytes:
             ]
             for name, t in _latest(record.tokens)
         }
+    if record.unblocked_at > _NEVER:
+        parts["u"] = record.unblocked_at
     if block is not None:
         parts["b"] = [
             block.first_429,
@@ -185,7 +189,7 @@ def read_record(text: bytes, now: float) -> Record:
         if not now - BELIEVED < written <= now + _SLACK:
             raise ValueError("a record of another time")
         latest = written + BELIEVED
-        record = Record(epoch=int(parts["e"]))
+        record = Record(epoch=int(parts["e"]), unblocked_at=_past(parts.get("u", _NEVER), now))
         for claim, token, operation, taken, until, state in parts.get("p", ()):
             if now < float(until):
                 record.places.append(

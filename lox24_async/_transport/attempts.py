@@ -107,8 +107,10 @@ class Attempts:
                 finally:
                     self._slots.release()
                 if self._is_late(call) and _out_of_time(call.last):
-                    # Cut short by the call's own deadline: nothing was learnt of the service.
+                    # Cut short by the call's own deadline: nothing was learnt of the service,
+                    # but LOX24 may have seen the request.
                     self._count(call, call.last)
+                    self._guard.leave(call, self._clock(), sent=call.last.attempts > 0)
                     raise call.stamp(RequestTimeoutError(call.last.message))
                 pause = self._judge(call, call.last)
                 if not (self._policy.wait_out_block and isinstance(call.last, IPBlockedError)):
@@ -159,9 +161,8 @@ class Attempts:
                         self._waits.leave(turn, timer)
                     if not got:
                         continue
-                if not self._is_late(call) and self._guard.enter(call, self._now()) is None:
+                if await self._let_out(call):
                     return
-                self._slots.release()
                 if self._is_late(call):
                     continue
             # Wait until it is worth asking again.
@@ -181,6 +182,25 @@ class Attempts:
                 del wake, timer  # not to be held while we wait for a slot
                 if counts:
                     call.waited += self._clock() - now
+
+    async def _let_out(self, call: Call) -> bool:
+        """Whether the guard lets the call out now, on this host and among all; else free the slot.
+
+        Raises:
+            ConnectionFailedError: the store that hosts share cannot be reached, and must be.
+        """
+        try:
+            if not self._is_late(call) and self._guard.enter(call, self._now()) is None:
+                if await self._guard.confirm(call):
+                    return True
+                self._guard.leave(call, self._now(), sent=False)
+        except BaseException as error:
+            self._slots.release()
+            if isinstance(error, ConnectionFailedError):
+                call.stamp(error)
+            raise
+        self._slots.release()
+        return False
 
     def _until(self, hold: Hold, call: Call, now: float) -> float:
         """Return when to ask again; raise if the call cannot wait so long."""

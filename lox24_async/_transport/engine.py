@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from lox24_async._config import Secret, origin_of
+from lox24_async._guard.fleet import Fleet, fleet_of
 from lox24_async._guard.guard import Guard
 from lox24_async._guard.places import gates_of
 from lox24_async._wire.requests import Request
-from lox24_async.guards import Guards
+from lox24_async.guards import Guards, RedisGuard
 from lox24_async.retry import Backoff, Pause, RetryPolicy
 
 from .attempts import Attempts
@@ -67,6 +68,7 @@ class Engine:
         self._process = 0
         self._guard: Guard | None = None
         self._attempts: Attempts | None = None
+        self._fleet: Fleet | None = None
 
     @property
     def origin(self) -> str:
@@ -182,6 +184,9 @@ class Engine:
                 await self._slots.drain(_GRACE)
             finally:
                 await self._session.close()
+                if self._fleet is not None:
+                    fleet, self._fleet = self._fleet, None
+                    await fleet.release()
 
     def _bind(self) -> asyncio.AbstractEventLoop:
         """Come to belong to the running loop, or check that we do."""
@@ -201,6 +206,9 @@ class Engine:
         backoff = Backoff(self._retry, random.random)
         lease = self._attempt_timeout + _LEASE_MARGIN
         self._guard = Guard(origin, token, lease=lease, backoff=backoff, width=self._width)
+        if isinstance(self._sharing, RedisGuard) and origin.store.shared:
+            self._fleet = self._guard.fleet = fleet_of(self._sharing, self._origin, origin)
+            self._fleet.join(self._guard, self._token, token.digest)
         return Attempts(
             self._session,
             self._guard,
