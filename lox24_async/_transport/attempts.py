@@ -181,7 +181,7 @@ class Attempts:
                 self._waits.leave(wake, timer)
                 del wake, timer  # not to be held while we wait for a slot
                 if counts:
-                    call.waited += self._clock() - now
+                    call.waited += self._now() - now
 
     async def _let_out(self, call: Call) -> bool:
         """Whether the guard lets the call out now, on this host and among all; else free the slot.
@@ -205,7 +205,9 @@ class Attempts:
     def _until(self, hold: Hold, call: Call, now: float) -> float:
         """Return when to ask again; raise if the call cannot wait so long."""
         limit = call.limit(now, self._policy.max_wait if hold.counts else None)
-        if hold.ready_at > limit or now >= limit or self._gives_up_looking(call, now):
+        # A rest of a tick is none: it would be waited for again and again.
+        over = hold.ready_at > limit or limit - now <= _TICK
+        if over or self._gives_up_looking(call, now):
             raise self._refusal(call, self._clock())
         return min(hold.ask_at, limit)
 
