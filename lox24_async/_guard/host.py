@@ -43,7 +43,8 @@ _SLOT_SIZE: Final = 1 << 14
 _PAGE: Final = 4096
 _SLOTS: Final = (_PAGE, _PAGE + _SLOT_SIZE)
 _SIZE: Final = _PAGE + 2 * _SLOT_SIZE
-_LOCK_WAIT: Final = 0.05  # seconds; who holds it longer is stopped, not at work
+_LOCK_WAIT: Final = 0.2  # seconds; who holds it longer is stopped, not short of processor time
+_LOOKS: Final = 4  # at a file that is being written
 _DOWN: Final = 70.0  # seconds for which a file that failed is left alone: then no claim stands
 
 
@@ -80,8 +81,12 @@ class HostStore:
 
     def read(self, now: float) -> Record:
         """Return the record as it is now."""
-        if self._file is not None:
-            self._memory = self._file.load(now)
+        if (file := self._file) is not None:
+            for _ in range(_LOOKS):
+                word = file.words[1]
+                self._memory = file.load(now)
+                if file.words[1] == word:  # nobody wrote meanwhile
+                    break
         return self._memory
 
     def update(self, now: float, change: Callable[[Record], T]) -> tuple[T, Record]:
@@ -91,8 +96,8 @@ class HostStore:
             with file.locked():
                 record = file.load(now)
                 result = change(record)
-                self._memory = record
                 file.store(write_record(record, now))
+                self._memory = record
                 return result, record
         self._memory_word -= 1
         return change(self._memory), self._memory
@@ -200,7 +205,8 @@ class _RecordFile:
         best, text = -1, b""
         for at in _SLOTS:
             checksum, length, serial = _SLOT.unpack_from(self._map, at)
-            if best < serial and 0 < length <= _SLOT_SIZE - _SLOT.size:
+            # One far ahead was forged, and would outlive all that follow.
+            if best < serial <= self.words[1] + 1 and 0 < length <= _SLOT_SIZE - _SLOT.size:
                 start = at + _SLOT.size
                 raw = self._map[start : start + length]
                 if zlib.crc32(raw, serial & 0xFFFFFFFF) == checksum:
