@@ -10,7 +10,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from attrs import field, frozen
 
@@ -135,7 +135,8 @@ def _read_guard(said: str) -> Guards:
         options = parse_qsl(parts.query, keep_blank_values=True)
         egress = dict(options).get("egress", "default")
         query = urlencode([(name, value) for name, value in options if name != "egress"])
-        return RedisGuard(urlunsplit(parts._replace(query=query)), egress=egress)
+        url = said.partition("?")[0]  # not put together anew: unix:/// would lose its slashes
+        return RedisGuard(f"{url}?{query}" if query else url, egress=egress)
     if Path(said).is_absolute():
         return HostGuard(said)
     # Not quoted: it may hold a password.
