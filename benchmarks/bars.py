@@ -53,7 +53,10 @@ BARS = {
     "memory gather": Bar(
         "memory of gather over 10,000 cancel_bulk, per waiting id", 2500, 2000, "B"
     ),
-    "guard": Bar("the guard's price on a proven token, per call", 3, 1.5, "µs"),
+    "guard process": Bar("the guard's price on a proven token: process", 0.8, 0.5, "µs"),
+    "guard host": Bar("the guard's price on a proven token: host", 1.2, 0.5, "µs"),
+    "guard claim": Bar("claim and settle on the host's store", 50, 25, "µs"),
+    "guard crowd": Bar("a change of the host's record, 16 processes, p99", 1000, 1000, "µs"),
     "imports": Bar("import lox24_async above aiohttp + attrs + cattrs", 15, 8, "ms"),
 }
 

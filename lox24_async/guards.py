@@ -9,7 +9,7 @@ import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from attrs import field, frozen
@@ -31,7 +31,9 @@ class ProcessGuard:
 def _to_directory(value: object) -> Path | None:
     if value is None:
         return None
-    said = os.fspath(value) if isinstance(value, os.PathLike) else value
+    said: object = (
+        os.fspath(cast("os.PathLike[str]", value)) if hasattr(value, "__fspath__") else value
+    )
     if isinstance(said, str) and said and "\0" not in said:
         return Path(said)
     raise ConfigurationError("path must be a directory's path or None")

@@ -163,7 +163,7 @@ def write_record(record: Record, now: float) -> bytes:
             block.prober,
             block.lease_ends,
         ]
-    return json.dumps(parts, separators=(",", ":")).encode()
+    return _to_text(parts).encode()
 
 
 def _latest(tokens: dict[str, TokenFacts]) -> list[tuple[str, TokenFacts]]:
@@ -184,7 +184,7 @@ def read_record(text: bytes, now: float) -> Record:
         ValueError: it is no record, or one of another time.
     """
     try:
-        parts: dict[str, Any] = json.loads(text, parse_constant=_constant)
+        parts: dict[str, Any] = _from_text(text.decode())
         written = _number(parts["w"])
         if not now - BELIEVED < written <= now + _SLACK:
             raise ValueError("a record of another time")
@@ -235,6 +235,11 @@ def _constant(name: str) -> float:
     if name == "NaN":
         raise ValueError("no record of a guard")
     return float(name)
+
+
+# Made once: a claim has no time for that.
+_to_text: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_from_text: Final = json.JSONDecoder(parse_constant=_constant).decode
 
 
 def _number(value: Any) -> float:
