@@ -82,6 +82,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         self._begin = begin
         self._record = record
         self._records = False  # whether we have begun what is recorded
+        self._since: float | None = None
         self._deadline: float | None = None
         self._over = False  # out of time, or the client was closed
         self._rest: Iterator[UUID | str] = iter(())  # of a collection, what was not read yet
@@ -128,6 +129,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
                 planned = _plan(copied)
         if cut:
             self._engine.check_open()
+        self._since = self._engine.now()
         self._deadline = self._begin()
         if self._record is not None:
             self._records = self._record.begin(planned)
@@ -164,7 +166,9 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
                 if self._record is not None:
                     self._record.skip(bulk_id)
             else:
-                outcome = await self._do(CancelCall(bulk_id, self._deadline, key))
+                call = CancelCall(bulk_id, self._deadline, key)
+                call.since = self._since
+                outcome = await self._do(call)
         if self._record is not None:
             self._record.note(outcome)
         if self._report is None:
