@@ -11,6 +11,7 @@ import pytest_asyncio
 from aioresponses import aioresponses, core
 
 from lox24_async import Lox24Client, RetryPolicy
+from lox24_async._transport.direct_lane import DirectLane
 from lox24_async.testing import FakeLox24
 
 # looptime asks for the current loop before each test; without a word from us, asyncio would
@@ -26,6 +27,21 @@ class _ClientResponse(aiohttp.ClientResponse):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"stream_writer": Mock(output_size=0)} | options)
+
+
+@pytest.fixture(params=["direct", "session"])
+def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let own sessions take the direct lane, as they do, and then the session lane."""
+    if request.param == "session":
+        monkeypatch.setattr(DirectLane, "works", False)
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def lane_intact() -> Iterator[None]:
+    """No test may make the others leave the direct lane, nor leave it itself unseen."""
+    yield
+    assert DirectLane.works
 
 
 @pytest.fixture

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 
+import aiohttp
 import pytest
 import trustme
 from attrs import define, frozen
 
 from lox24_async import Bulk, Lox24Client, Lox24Error
+from lox24_async._transport import direct_lane, session_lane
 
 from .conftest import QUICK
 
@@ -403,6 +405,13 @@ def full(port: int = 0) -> Iterator[int]:
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
+
+
+def connect_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time to connect be over at once, on both lanes."""
+    quick = aiohttp.ClientTimeout(total=None, sock_connect=0.05)
+    for lane in (direct_lane, session_lane):
+        monkeypatch.setattr(lane, "TIMEOUT", quick)
 
 
 # --- waiting and tidiness

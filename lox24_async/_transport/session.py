@@ -5,15 +5,11 @@ It makes, borrows and closes sessions of aiohttp, and keeps to itself what they 
 
 import asyncio
 import logging
-from contextvars import ContextVar
 from http import HTTPStatus
-from io import BytesIO
 from ssl import SSLContext
 from typing import Any, Final, TypeVar
 
-import aiohttp
 from aiohttp import ClientSession
-from yarl import URL
 
 from lox24_async._checks import check_kind
 from lox24_async._config import Secret
@@ -27,8 +23,13 @@ from lox24_async.errors import (
     TransportError,
 )
 
-from .failures import CONNECT_TIMEOUT, NOT_LEFT_ERRORS, timed_out, translate
-from .timeouts import Timeouts
+from .connector import Progress, current_progress
+from .direct_lane import DirectLane, InsideChangedError
+from .failures import FAILURES, timed_out, translate, without_frames
+from .patched import is_patched
+from .pool import Pool, new_session
+from .session_lane import SessionLane
+from .timeouts import Timeout, Timeouts
 
 __all__ = ["ClientSession", "SessionManager"]
 
@@ -36,72 +37,7 @@ log = logging.getLogger("lox24_async")
 
 R = TypeVar("R")
 
-KEPT_OF_CUT: Final = 1 << 16
-"""Bytes that are kept of a body that was cut: enough to show what came."""
-_USER_AGENT: Final = "lox24-async"
 _OWNER_CLOSED: Final = "the session that was handed in is closed"
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
-
-
-class _LostError(aiohttp.ClientConnectionError):
-    """A lost connection, in a form that aiohttp does not answer by sending again.
-
-    It resends an idempotent request once by itself, unseen and uncounted; but what we report
-    as attempts must be what was on the wire.
-    """
-
-
-async def _no_resend(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    try:
-        return await handler(request)
-    except NOT_LEFT_ERRORS:
-        raise
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-        raise _LostError from None
-
-
-# For each request, since a borrowed session cannot be asked in advance. A PUT without a body
-# would get an invented Content-Type.
-_OPTIONS: Final[Any] = {"skip_auto_headers": ("Content-Type",), "middlewares": (_no_resend,)}
-
-
-class _Progress:
-    """How far an attempt has come."""
-
-    __slots__ = ("connecting",)
-
-    def __init__(self) -> None:
-        self.connecting = False
-
-
-_progress: ContextVar[_Progress] = ContextVar("lox24_async.progress")
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells an attempt that is still connecting from one that has left."""
-
-    async def connect(
-        self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout
-    ) -> Any:
-        progress = _progress.get()
-        progress.connecting = True
-        connection = await super().connect(req, traces, timeout)
-        while connection.protocol is not None and connection.protocol.should_close:
-            # Something came in while it was idle; it would pass for the answer to come.
-            connection.close()
-            connection = await super().connect(req, traces, timeout)
-        progress.connecting = False
-        return connection
-
-
-class _Pool:
-    """A session and how many use it. A retired one closes when the last is done."""
-
-    def __init__(self, session: ClientSession) -> None:
-        self.session = session
-        self.users = 0
 
 
 class SessionManager:
@@ -140,16 +76,14 @@ class SessionManager:
         if ssl is not None:
             check_kind("ssl", ssl, SSLContext)
         self._base_url = base_url
-        self._base = URL(base_url, encoded=True)
-        self._prefix = self._base.raw_path.rstrip("/")
         self._token = token
         self._borrowed = session
         self._proxy = proxy
         self._ssl = True if ssl is None else ssl
-        self._pool: _Pool | None = None
+        self._session_lane = SessionLane(base_url, token, proxy=proxy, ssl=self._ssl)
+        self._pool: Pool | None = None
         self._timeouts = Timeouts(attempt_timeout)
         self._closing: set[asyncio.Task[None]] = set()
-        self._more_headers: dict[str, str] = {}
 
     async def exchange(self, request: Request[R], seconds: float) -> R:
         """Send a request and make the result of its answer.
@@ -177,57 +111,24 @@ class SessionManager:
 
     async def _send(self, request: Request[Any], seconds: float) -> Reply:
         pool = self._enter_pool()
-        progress = _Progress()
-        _progress.set(progress)
+        progress = Progress()
         failure: Lox24Error
-        response: aiohttp.ClientResponse | None = None
         timeout = self._timeouts.begin(seconds)
         try:
-            response = await pool.session.request(
-                request.method,
-                self._url(request.path),
-                headers={
-                    "Accept": request.accept,
-                    "Accept-Encoding": "identity",  # a small compressed body may be a huge one
-                    "User-Agent": _USER_AGENT,
-                    "X-LOX24-AUTH-TOKEN": self._token.reveal(),
-                    **(self._more_headers if request.body is None else self._json_headers()),
-                },
-                data=None if request.body is None else BytesIO(request.body),
-                allow_redirects=False,
-                raise_for_status=False,
-                auto_decompress=False,
-                timeout=_TIMEOUT,
-                proxy=self._proxy,
-                ssl=self._ssl,
-                **_OPTIONS,
-            )
-            content = response.content
-            if content.is_eof():  # most often all of it came at once
-                body, whole = content.read_nowait(), True
+            if pool.lane is None or not DirectLane.works or self._is_watched(pool.session):
+                current_progress.set(progress)
+                reply = await self._session_lane.send(pool.session, request)
             else:
-                body, whole = await _read(response, request.limit)
-            reply = Reply(response.status, response.headers, body, whole)
+                try:
+                    reply = await pool.lane.send(request, progress)
+                except InsideChangedError as change:
+                    reply = await self._change_lanes(change, pool, request, progress)
             if reply.status == HTTPStatus.REQUEST_TIMEOUT:
                 self._retire(pool)  # said to an idle line, before our request: out of step
             return reply
-        except asyncio.CancelledError as cancelled:
-            if pool.session.closed and not timeout.is_cancel():
-                # Nobody asked for this: aiohttp's way to say that its pool was closed.
-                failure = ClientClosedError(_OWNER_CLOSED)
-            elif timeout.is_timeout():
-                failure = timed_out(seconds, connecting=progress.connecting)
-            else:
-                # The frames below hold the token; a traceback must not show it.
-                raise cancelled.with_traceback(None) from None
-        except (aiohttp.ClientError, OSError) as error:
-            failure = translate(error)
-            if failure.attempts and not isinstance(failure, RequestTimeoutError):
-                self._retire(pool)  # its other idle connections may be as stale
+        except BaseException as error:  # noqa: BLE001  raised again, typed or without frames
+            failure = self._typed(error, pool, progress, timeout, seconds)
         finally:
-            if response is not None:
-                response.release()  # closes the connection if something is left in it
-                response = None
             self._timeouts.end(timeout)
             self._leave_pool(pool)
         failure.bulk_id = request.bulk_id
@@ -237,25 +138,66 @@ class SessionManager:
         finally:
             del failure
 
-    def _url(self, path: str) -> URL:
-        if "?" in path:
-            return URL(self._base_url + path, encoded=True)  # as it stands, brackets and all
-        return self._base.with_path(self._prefix + path, encoded=True)  # quicker by 5 µs
+    def _typed(
+        self, error: BaseException, pool: Pool, progress: Progress, timeout: Timeout, seconds: float
+    ) -> Lox24Error:
+        """Return our error for what a lane has raised; what is not ours to name, raise again."""
+        if isinstance(error, asyncio.CancelledError):
+            if pool.session.closed and not timeout.is_cancel():
+                # Nobody asked for this: aiohttp's way to say that its pool was closed.
+                return ClientClosedError(_OWNER_CLOSED)
+            if timeout.is_timeout():
+                return timed_out(seconds, connecting=progress.connecting)
+        elif isinstance(error, FAILURES):
+            if progress.connecting and pool.session.closed:
+                return ClientClosedError("the client was closed")
+            failure = translate(error, connecting=progress.connecting)
+            if failure.attempts and not isinstance(failure, RequestTimeoutError):
+                self._retire(pool)  # its other idle connections may be as stale
+            return failure
+        raise without_frames(error) from None
 
-    def _json_headers(self) -> dict[str, str]:
-        return {"Content-Type": "application/json", **self._more_headers}
+    @staticmethod
+    def _is_watched(session: ClientSession) -> bool:
+        """Whether somebody would miss a request that goes past our session."""
+        return bool(session.trace_configs) or is_patched()
+
+    async def _change_lanes(
+        self, change: InsideChangedError, pool: Pool, request: Request[Any], progress: Progress
+    ) -> Reply:
+        """Send by the session what the direct lane could not, now and for good."""
+        if DirectLane.works:
+            DirectLane.works = False
+            log.warning(
+                "this version of aiohttp is not as lox24_async knows it (%s); from now on its"
+                " session is used, which takes more time",
+                change,
+            )
+        if change.sent:
+            raise change  # it may be on the wire: no second one unseen
+        current_progress.set(progress)
+        return await self._session_lane.send(pool.session, request)
 
     # --- the pool
 
-    def _enter_pool(self) -> _Pool:
+    def _enter_pool(self) -> Pool:
         if self._pool is None:
-            self._pool = _Pool(self._borrowed or _new_session())
+            self._pool = self._new_pool()
         if self._pool.session.closed:
             raise ClientClosedError(_OWNER_CLOSED)
         self._pool.users += 1
         return self._pool
 
-    def _leave_pool(self, pool: _Pool) -> None:
+    def _new_pool(self) -> Pool:
+        if self._borrowed is not None:
+            return Pool(self._borrowed)
+        session = new_session()
+        if self._proxy is not None:
+            return Pool(session)
+        lane = DirectLane(session.connector, self._base_url, self._token, ssl=self._ssl)
+        return Pool(session, lane)
+
+    def _leave_pool(self, pool: Pool) -> None:
         pool.users -= 1
         if self._borrowed is None and pool is not self._pool and not pool.users:
             self._close_later(pool)
@@ -267,17 +209,18 @@ class SessionManager:
         our requests asks that its connection be closed after the answer.
         """
         if self._borrowed is not None:
-            self._more_headers = {"Connection": "close"}
+            self._session_lane.more_headers = {"Connection": "close"}
         elif self._pool is not None:
             self._retire(self._pool)
 
-    def _retire(self, pool: _Pool) -> None:
+    def _retire(self, pool: Pool) -> None:
         if self._borrowed is None and pool is self._pool:
             self._pool = None
+            pool.retire()
             if not pool.users:
                 self._close_later(pool)
 
-    def _close_later(self, pool: _Pool) -> None:
+    def _close_later(self, pool: Pool) -> None:
         task = asyncio.get_running_loop().create_task(pool.session.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -287,28 +230,7 @@ class SessionManager:
         self._timeouts.close()
         pool, self._pool = self._pool, None
         if pool is not None and self._borrowed is None:
+            pool.retire()
             await pool.session.close()
         if self._closing:
             await asyncio.wait(self._closing)
-
-
-def _new_session() -> ClientSession:
-    return ClientSession(
-        connector=_Connector(limit=0),  # bounded by our own queue, which comes before
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-    )
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """Return the body, and whether that is all of it."""
-    body = await response.content.readany()
-    if response.content.at_eof():
-        return body, True
-    parts = bytearray(body)
-    while part := await response.content.readany():
-        parts += part
-        if len(parts) > limit:
-            response.close()
-            return bytes(parts[:KEPT_OF_CUT]), False
-    return bytes(parts), True

@@ -1,0 +1,40 @@
+"""The connector of our own sessions, and how far an attempt has come with it."""
+
+from contextvars import ContextVar
+from typing import Any, Final
+
+import aiohttp
+
+from .failures import CONNECT_TIMEOUT
+
+TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+
+
+class Progress:
+    """How far an attempt has come."""
+
+    __slots__ = ("connecting",)
+
+    def __init__(self) -> None:
+        self.connecting = False
+
+
+current_progress: ContextVar[Progress] = ContextVar("lox24_async.progress")
+"""The attempt that is made in this task."""
+
+
+class Connector(aiohttp.TCPConnector):
+    """Tells an attempt that is still connecting from one that has left."""
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout
+    ) -> Any:
+        progress = current_progress.get()
+        progress.connecting = True
+        connection = await super().connect(req, traces, timeout)
+        while connection.protocol is not None and connection.protocol.should_close:
+            # Something came in while it was idle; it would pass for the answer to come.
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
+        progress.connecting = False
+        return connection
