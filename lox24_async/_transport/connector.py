@@ -31,10 +31,15 @@ class Connector(aiohttp.TCPConnector):
     ) -> Any:
         progress = current_progress.get()
         progress.connecting = True
-        connection = await super().connect(req, traces, timeout)
-        while connection.protocol is not None and connection.protocol.should_close:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            try:
+                usable = connection.protocol is None or not connection.protocol.should_close
+            except BaseException:
+                connection.close()
+                raise
+            if usable:
+                progress.connecting = False
+                return connection
             # Something came in while it was idle; it would pass for the answer to come.
             connection.close()
-            connection = await super().connect(req, traces, timeout)
-        progress.connecting = False
-        return connection

@@ -78,6 +78,8 @@ class DirectLane:
         try:
             connection = self.idle.take() or await self._connect(progress)
             protocol = connection.protocol
+            # A new parser: the last one may hold half a stray answer that came since.
+            protocol.set_response_params(read_until_eof=True, auto_decompress=False)
             write, read = protocol.transport.write, protocol.read
             sent = True
             write(self._bytes_of(request))
@@ -122,16 +124,9 @@ class DirectLane:
             )
             self._host = self._template.headers["Host"]
         try:
-            connection = await self._connector.connect(self._template, [], TIMEOUT)
+            return await self._connector.connect(self._template, [], TIMEOUT)
         except TimeoutError:
             raise aiohttp.ConnectionTimeoutError from None
-        try:
-            # Once for each connection: its parser takes answer after answer.
-            connection.protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-        except BaseException:
-            _drop(connection)
-            raise
-        return connection
 
 
 def _shows_change(error: BaseException, *, sent: bool) -> bool:
