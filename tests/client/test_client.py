@@ -32,6 +32,8 @@ from lox24_async import (
 from lox24_async.testing import FakeLox24
 from tests.conftest import QUICK
 
+pytestmark = pytest.mark.usefixtures("lane")
+
 
 def sent(gateway: FakeLox24) -> list[str]:
     """Return the methods of what arrived."""
