@@ -1,7 +1,9 @@
 """What all tests share: a shim for aioresponses, and a client on the local gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
 from typing import Any
 from unittest.mock import Mock
 
@@ -17,6 +19,17 @@ from lox24_async.testing import FakeLox24
 # looptime asks for the current loop before each test; without a word from us, asyncio would
 # make one that nobody closes.
 asyncio.set_event_loop(None)
+
+_LOOP = os.environ.get("LOX24_TEST_LOOP", "")
+if _LOOP:
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+        """Run on another loop, where one is named: ``uvloop`` or ``aiofastnet``."""
+        library = import_module(_LOOP)
+        made = library.new_event_loop if _LOOP == "uvloop" else library.loop_factory()
+        return {_LOOP: made}
+
 
 QUICK = RetryPolicy(initial_delay=0.01, max_delay=0.05)
 """A policy whose pauses no test has to wait for."""

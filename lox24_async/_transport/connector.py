@@ -13,10 +13,12 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
 class Progress:
     """How far an attempt has come."""
 
-    __slots__ = ("connecting",)
+    __slots__ = ("connecting", "fresh")
 
     def __init__(self) -> None:
         self.connecting = False
+        self.fresh = False
+        """Whether its connection was made for it."""
 
 
 current_progress: ContextVar[Progress] = ContextVar("lox24_async.progress")
@@ -43,3 +45,9 @@ class Connector(aiohttp.TCPConnector):
                 return connection
             # Something came in while it was idle; it would pass for the answer to come.
             connection.close()
+            if progress.fresh:  # the next would be no better
+                raise aiohttp.ClientConnectionError("the server spoke first, or hung up")
+
+    async def _create_connection(self, *arguments: Any, **options: Any) -> Any:
+        current_progress.get().fresh = True
+        return await super()._create_connection(*arguments, **options)

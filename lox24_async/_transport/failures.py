@@ -55,7 +55,7 @@ def translate(error: Exception, *, connecting: bool = False) -> Lox24Error:
     if isinstance(error, aiohttp.ClientConnectorError):
         return ConnectionFailedError(f"no connection: {_reason(error)}")
     if connecting:
-        return ConnectionFailedError("no connection: it was closed at once")
+        return ConnectionFailedError("no connection: the server hung up at once, or spoke first")
     if isinstance(error, TimeoutError):
         return RequestTimeoutError("no complete answer in time", attempts=1)
     if isinstance(error, aiohttp.ClientPayloadError):
