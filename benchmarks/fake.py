@@ -26,6 +26,7 @@ FIELD: dict[str, Contender] = {
     "cancel_bulks": contenders.cancel_bulks,
     "iter_cancel": contenders.iter_cancel,
     "gather of cancel_bulk": contenders.gather,
+    "cancel_bulks, borrowed session": contenders.cancel_bulks_session,
 }
 
 

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import which
 
@@ -32,10 +33,11 @@ def run(ids: int, width: int = 100) -> dict[str, float]:
         progress("instructions: valgrind is not installed\n")
         return {}
     found: dict[str, float] = {}
-    for name in FIELD:
-        short, long = (_count(name, width, number) for number in (ids, 2 * ids))
-        found[name] = round((long - short) / ids / 1_000, 1)
-        progress(f"instructions: {name}")
+    with ThreadPoolExecutor(2) as both:
+        for name in FIELD:
+            short, long = both.map(lambda n, name=name: _count(name, width, n), (ids, 2 * ids))
+            found[name] = round((long - short) / ids / 1_000, 1)
+            progress(f"instructions: {name}")
     base = found["aiohttp by hand"]
     rows = [(name, f"{count:.1f}", f"{count / base:.3f}") for name, count in found.items()]
     print_table("Instructions per id without sockets, in thousands", ("client", "", "ratio"), rows)

@@ -28,7 +28,7 @@ $content
 def draw(race: Race, note: str) -> str:
     """Return the picture as SVG, with a note on how it was made."""
     entries = [entry for entry in race.cpu_us if entry.width == 100]
-    entries = [e for e in entries if not (e.speedups and e.name == "by_hand")]
+    entries = [e for e in entries if not (e.setting and e.name == "by_hand")]
     entries.sort(key=lambda entry: spread(race.cpu_ratios(entry))[1])
     bottom = _TOP + _ROW * len(entries)
     content = [_scale(at / 2, bottom) for at in range(int(_MOST * 2) + 1)]

@@ -13,12 +13,10 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
 class Progress:
     """How far an attempt has come."""
 
-    __slots__ = ("connecting", "fresh")
-
-    def __init__(self) -> None:
-        self.connecting = False
-        self.fresh = False
-        """Whether its connection was made for it."""
+    # In the class: most attempts never change them, and one is made for each.
+    connecting = False
+    fresh = False
+    """Whether its connection was made for it."""
 
 
 current_progress: ContextVar[Progress] = ContextVar("lox24_async.progress")
