@@ -21,7 +21,7 @@ def is_patched() -> bool:
     Told by where a function was made, not by what stood there when we were imported: that may
     have been within a mock.
     """
-    found = [
+    found: list[Any] = [
         ClientSession._request,  # pyright: ignore[reportPrivateUsage]
         ClientSession.request,
         ClientRequest.send,
@@ -29,6 +29,7 @@ def is_patched() -> bool:
     if found == _genuine:
         return False
     for way, home in zip(found, _HOMES, strict=True):
+        # By its type: wrapt's objects pass for what they wrap in all else.
         if type(way) is not FunctionType or way.__globals__ is not home:
             return True
     _genuine[:] = found

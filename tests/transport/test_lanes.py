@@ -4,7 +4,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import Any
 
 import aiohttp
@@ -124,11 +124,14 @@ async def test_tracing_takes_the_session_lane(ways: Ways, monkeypatch: pytest.Mo
 
 
 class _Wrapper:
-    """A wrapper as wrapt makes them: an object that looks like the function."""
+    """A wrapper as wrapt makes them: an object that passes for the function."""
+
+    __class__ = FunctionType  # type: ignore[assignment]
 
     def __init__(self, function: Any) -> None:
         me: Any = self
         functools.update_wrapper(me, function)
+        self.__globals__ = function.__globals__
 
     def __get__(self, instance: Any, _: Any) -> Any:
         return functools.partial(self.__wrapped__, instance)  # type: ignore[attr-defined]
