@@ -80,7 +80,12 @@ class DirectLane:
             protocol = connection.protocol
             # A new parser: the last one may hold half a stray answer that came since.
             protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-            write, read = protocol.transport.write, protocol.read
+            transport = protocol.transport
+            write, buffered, read = (
+                transport.write,
+                transport.get_write_buffer_size,
+                protocol.read,
+            )
             sent = True
             write(self._bytes_of(request))
             message, content = await read()
@@ -90,10 +95,10 @@ class DirectLane:
                 reply = Reply(message.code, message.headers, content.read_nowait())
             else:
                 reply = await read_rest(message.code, message.headers, content, request.limit)
-            if reply.whole:
+            if reply.whole and (request.body is None or not buffered()):
                 self.idle.put_back(connection, usable=not protocol.should_close)
-            else:
-                connection.close()
+            else:  # too much of an answer, or an early one: half of our body is still to go
+                _drop(connection)
             return reply
         except BaseException as error:
             if connection is not None:

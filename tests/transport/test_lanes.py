@@ -365,7 +365,7 @@ class _Upload:
 
     def __init__(self, deed: Callable[[asyncio.StreamWriter], None]) -> None:
         self.bytes = 0
-        self.gone = asyncio.Event()
+        self.ended = 0
         self._deed = deed
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -374,8 +374,8 @@ class _Upload:
         with suppress(ConnectionError):
             while data := await reader.read(1 << 16):
                 self.bytes += len(data)
-        self.gone.set()
         writer.close()
+        self.ended += 1
 
 
 BIG = BulkDraft("Acme", "Hello", phones=[f"+4917{number:08}" for number in range(400_000)])
@@ -393,7 +393,7 @@ async def test_answer_before_the_body_is_through(status: int) -> None:
     async with server, client_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as one:
         with pytest.raises(Lox24Error) as caught:
             await one.create_bulk(BIG)
-        await upload.gone.wait()
+        await until(lambda: upload.ended == 1)
     assert 1 == caught.value.attempts
     assert status == getattr(caught.value, "status", status)
 
@@ -416,8 +416,30 @@ async def test_cancelled_upload_is_not_finished_behind_our_back() -> None:
         with pytest.raises(asyncio.CancelledError):
             await call
         held[0].transport.resume_reading()  # type: ignore[attr-defined]
-        await upload.gone.wait()
+        await until(lambda: upload.ended == 1)
     assert upload.bytes < sum(map(len, BIG.phones))
+
+
+async def test_line_with_half_a_body_on_it_is_not_used_again() -> None:
+    """A refusal that comes early leaves the rest of the body unsent, and its line unused."""
+
+    def refuse_and_hold(writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"{}", 413))
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        held.append(writer)
+
+    held: list[asyncio.StreamWriter] = []
+    upload = _Upload(refuse_and_hold)
+    server = await asyncio.start_server(upload, "127.0.0.1", 0)
+    async with server, client_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as one:
+        for count in (1, 2):
+            with pytest.raises(Lox24Error, match="413"):
+                await one.create_bulk(BIG)
+            assert count == len(held)
+        for writer in held:
+            writer.transport.resume_reading()  # type: ignore[attr-defined]
+        await until(lambda: upload.ended == 2)
+    assert upload.bytes < 2 * sum(map(len, BIG.phones))
 
 
 # --- secrets
