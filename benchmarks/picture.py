@@ -9,7 +9,7 @@ from .results import spread
 # Of middle lightness, readable on white and on black alike.
 _INK, _QUIET, _SPREAD = "#768390", "#76839055", "#d1495b"
 _OURS, _BASE, _OTHERS = "#3b82f6", "#8b949e", "#b08d57"
-_LABELS, _BARS, _FIGURES = 390, 400, 70  # widths of the columns, in pixels
+_LABELS, _BARS, _FIGURES = 450, 400, 70  # widths of the columns, in pixels
 _MOST = 2.0  # longer bars are cut off
 _ROW, _HEIGHT, _TOP = 26, 14, 54
 
