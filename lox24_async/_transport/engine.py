@@ -11,7 +11,7 @@ from lox24_async._guard.fleet import Fleet, fleet_of
 from lox24_async._guard.guard import Guard
 from lox24_async._guard.places import gates_of
 from lox24_async._wire.requests import Request
-from lox24_async.guards import Guards, RedisGuard
+from lox24_async.guards import Guards, ProcessGuard, RedisGuard
 from lox24_async.retry import Backoff, Pause, RetryPolicy
 
 from .attempts import Attempts
@@ -202,12 +202,14 @@ class Engine:
         return loop
 
     def _make_attempts(self, loop: asyncio.AbstractEventLoop) -> Attempts:
-        origin, token = gates_of(self._sharing, self._origin, self._token.reveal(), loop)
+        # What a mock answers is told to nobody else.
+        sharing = ProcessGuard() if self._session.is_mocked else self._sharing
+        origin, token = gates_of(sharing, self._origin, self._token.reveal(), loop)
         backoff = Backoff(self._retry, random.random)
         lease = self._attempt_timeout + _LEASE_MARGIN
         self._guard = Guard(origin, token, lease=lease, backoff=backoff, width=self._width)
-        if isinstance(self._sharing, RedisGuard) and origin.store.shared:
-            self._fleet = self._guard.fleet = fleet_of(self._sharing, self._origin, origin)
+        if isinstance(sharing, RedisGuard) and origin.store.shared:
+            self._fleet = self._guard.fleet = fleet_of(sharing, self._origin, origin)
             self._fleet.join(self._guard, self._token, token.digest)
         return Attempts(
             self._session,
