@@ -173,6 +173,8 @@ class OriginGate:
     def __init__(self, store: "Store") -> None:
         self.lock = threading.RLock()
         self.store = store
+        self.word = store.word if store.shared else None
+        """Tells whether other processes have changed the record, if they can."""
         self.record = Record()
         self.seen = -1
         """The store's word when the record was read."""

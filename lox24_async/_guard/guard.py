@@ -134,8 +134,16 @@ class Guard:
             self._token.open
             and origin.open
             and self._own_error is None
-            and origin.store.word() == origin.seen
+            and (origin.word is None or origin.word() == origin.seen)
         )
+
+    def pass_open(self, ticket: Ticket, now: float) -> bool:
+        """Let a request out if everybody may send and nobody waits; else nothing is done."""
+        if not self.is_open or self._token.line:
+            return False
+        ticket.claim, ticket.narrow, ticket.left_at = "", False, now
+        ticket.origin_epoch, ticket.token_epoch = self._origin.epoch, self._token.epoch
+        return True
 
     def enter(self, ticket: Ticket, now: float, *, take: bool = True) -> Hold | None:
         """Ask to send.

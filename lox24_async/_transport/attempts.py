@@ -132,11 +132,11 @@ class Attempts:
 
     def _admit_at_once(self, call: Call) -> bool:
         """Whether there is a slot and the guard's leave without any waiting."""
-        if call.deadline is not None or not self._guard.is_open or not self._slots.take():
+        if call.deadline is not None or not self._slots.take():
             return False
-        if self._guard.enter(call, self._now()) is None:
+        if self._guard.pass_open(call, self._now()):
             return True
-        self._slots.release()  # another thread has shut the gate in this moment
+        self._slots.release()
         return False
 
     async def _admit(self, call: Call) -> None:
