@@ -204,8 +204,8 @@ class CancelBatch(Batch):
             note(report, call.bulk_id, partial(_outcome_of_call, call), call.key)
         record = self._record
         try:
-            if record is not None:
-                await record.announce(call.bulk_id)
+            if record is not None and (count := record.announce(call.bulk_id)):
+                await record.synced(count)
             bulk = await cancel(self._engine, call, self._form)
         except Lox24Error as error:
             return _outcome_of_error(call, error)

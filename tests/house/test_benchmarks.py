@@ -12,7 +12,7 @@ import pytest
 from benchmarks.bars import Bar
 
 ROOT = Path(__file__).parents[2]
-ALL = ("race", "memory", "imports", "guard", "cycles", "fake")
+ALL = ("race", "memory", "imports", "guard", "cycles", "journal", "fake")
 
 
 def benchmark(*arguments: object, plain: bool = False) -> str:
