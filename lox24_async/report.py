@@ -301,7 +301,10 @@ def _wiser(before: CancelOutcome, after: CancelOutcome) -> CancelOutcome:
         case CancelState.NOT_FOUND:
             knows_less = _knows_nothing(after)
         case CancelState.REJECTED:
-            knows_less = has_verdict(before) and _knows_nothing(after)
+            # It left, and was refused: NOT_SENT is not true of it any more.
+            knows_less = state is CancelState.NOT_SENT or (
+                has_verdict(before) and _knows_nothing(after)
+            )
         case CancelState.NOT_SENT:
             knows_less = False
     return before if knows_less else after

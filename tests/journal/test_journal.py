@@ -152,7 +152,8 @@ async def test_sent_before_the_first_byte(
     assert lines(path, "run")[0]["total"] == (60 if kind == "list" else None)
     assert CancelJournal.read(path).counts[CancelState.CANCELED] == 60
     in_a_line = max(len(one["bulk_ids"]) for one in lines(path, "sent"))
-    assert in_a_line == (7 if kind == "list" else 1)
+    group = 60 if durable else 7  # a sync is dear: more are announced together
+    assert in_a_line == (group if kind == "list" else 1)
 
 
 async def test_outcomes_within_a_tenth_of_a_second(
@@ -182,7 +183,7 @@ async def test_resumed(fake_lox24: FakeLox24, path: Path) -> None:
     fake_lox24.fail_next(drop="before", bulk_id=ids[5], times=2)
     policy = RetryPolicy.none()
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, retry=policy) as client:
-        await client.cancel_bulk(ids[0])
+        await client.cancel_bulk(add(fake_lox24, 1)[0])
         fake_lox24.latency = 0.03
         first = await client.cancel_bulks(ids, journal=CancelJournal(path), timeout=0.08)
         fake_lox24.latency = 0.0
@@ -193,7 +194,7 @@ async def test_resumed(fake_lox24: FakeLox24, path: Path) -> None:
         assert set(journal.report.unfinished()) == set(first.unfinished())
         report = journal.report
         await client.cancel_bulks(report.unfinished(), report=report, journal=journal)
-    assert report.counts[CancelState.CANCELED] == 40
+    assert [o for o in report.outcomes if o.state is not CancelState.CANCELED] == []
     assert journal.report.counts == CancelJournal.read(path).counts == report.counts
     assert [o.bulk_id for o in journal.report.outcomes] == ids
     assert [run.interrupted for run in journal.runs] == [True, False]
