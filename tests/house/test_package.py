@@ -109,7 +109,9 @@ made = [
     BulkDraft("a", "b", phones=["+4915112345678"]), Pause(1.0, cause),
     NotCancelableError.from_look(bulk, cause), CancelReport(), MatchReport(),
     CancelOutcome(str(bulk.uuid), CancelState.CANCELED, bulk),
-    CancelFailedError("no", report=MatchReport()),
+    CancelFailedError("no", report=MatchReport()), JournalError("no", path="x"),
+    Attempt(operation="cancel", bulk_id=None, number=1, seconds=0.1, status=404, error=cause,
+            request_id=None, will_retry=False),
 ]
 sys.stdout.buffer.write(pickle.dumps(made))
 """
@@ -122,4 +124,4 @@ def test_pickles_name_no_file() -> None:
     assert b"_wire" not in run.stdout
     made = pickle.loads(run.stdout)
     assert {type(one).__module__ for one in made} == {"lox24_async"}
-    assert len(made) == 15
+    assert len(made) == 17
