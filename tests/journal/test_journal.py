@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 import json
 import os
+import pickle
 import stat
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -388,3 +390,76 @@ async def test_changed_by_hand(client: Lox24Client, fake_lox24: FakeLox24, path:
     assert report[bulk_id].state is CancelState.CANCELED
     assert report["x"].state is CancelState.UNKNOWN
     assert CancelJournal.runs_of(path)[0].counts is None
+
+
+async def test_a_disk_that_hangs(
+    client: Lox24Client,
+    fake_lox24: FakeLox24,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A sync that takes too long is not waited for: one WARNING, and the stop goes on."""
+    hung = threading.Event()
+    monkeypatch.setattr("lox24_async._journal.writer._PATIENCE", 0.1)
+    monkeypatch.setattr("lox24_async._journal.file.JournalFile.sync", lambda _: hung.wait(60))
+    journal = CancelJournal(path, durable=True)
+    try:
+        report = await client.cancel_bulks(add(fake_lox24, 200), journal=journal)
+    finally:
+        hung.set()
+    assert report.counts[CancelState.CANCELED] == 200
+    assert "more than 0.1 s" in str(journal.error)
+    assert [r.levelname for r in caplog.records if "journal" in r.message] == ["WARNING"]
+    assert CancelJournal.read(path).counts == report.counts
+
+
+async def test_a_sync_that_fails(
+    client: Lox24Client, fake_lox24: FakeLox24, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that cannot sync: the same."""
+
+    def fail(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("lox24_async._journal.file.JournalFile.sync", fail)
+    journal = CancelJournal(path, durable=True)
+    report = await client.cancel_bulks(add(fake_lox24, 200), journal=journal)
+    assert report.counts[CancelState.CANCELED] == 200
+    assert "Input/output error" in str(journal.error)
+    assert journal.error is not None
+    assert isinstance(pickle.loads(pickle.dumps(journal.error)), JournalError)
+
+
+async def test_many_lost_lines(
+    client: Lox24Client, fake_lox24: FakeLox24, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be kept until the disk has space again is counted; the rest is told late."""
+    monkeypatch.setattr("lox24_async._journal.writer._MOST_KEPT", 2_000)
+    ids, count = add(fake_lox24, 60), 0
+    real, full = os.write, True
+
+    def write(fd: int, data: bytes) -> int:
+        if full and data.startswith(b"{"):
+            raise OSError(28, "No space left on device")
+        return real(fd, data)
+
+    def progress(_: object) -> None:
+        nonlocal count, full
+        count += 1
+        full = count < 40
+
+    monkeypatch.setattr("os.write", write)
+    fake_lox24.latency = 0.02
+    journal = CancelJournal(path)
+    report = await client.cancel_bulks(ids, journal=journal, progress=progress)
+    monkeypatch.undo()
+    assert report.counts[CancelState.CANCELED] == 60
+    (failed,) = lines(path, "failed")
+    assert failed["lost"] > 0
+    proven = CancelJournal.read(path)
+    assert proven.counts[CancelState.NOT_SENT] == 0
+    assert proven.counts[CancelState.CANCELED] >= 20
+    (run,) = CancelJournal.runs_of(path)
+    assert run.failed
+    assert run.ended is not None
