@@ -478,6 +478,7 @@ async def test_the_report_of_an_interrupted_stream_keeps_its_word(
     async with client.iter_cancel(ids, report=report) as stream:
         await anext(stream)
     before = report.outcomes
+    assert [str(bulk_id) for bulk_id in ids] == [o.bulk_id for o in before]  # of a list, all
     await settle_down()
     assert before == report.outcomes
     assert report.counts[CancelState.UNKNOWN] > 0
