@@ -5,11 +5,21 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import cycles, fake, guard, imports, instructions, layers, memory, picture, race
+from . import cycles, fake, guard, imports, instructions, journal, layers, memory, picture, race
 from .bars import print_verdicts
 from .results import circumstances, save
 
-_NAMES = ("race", "memory", "imports", "guard", "cycles", "fake", "layers", "instructions")
+_NAMES = (
+    "race",
+    "memory",
+    "imports",
+    "guard",
+    "cycles",
+    "journal",
+    "fake",
+    "layers",
+    "instructions",
+)
 
 
 def _options() -> argparse.Namespace:
@@ -81,6 +91,10 @@ class _Command:
         found = cycles.run(self._requests_or(1_000, 100))
         ours = max(count for name, count in found.items() if name != "aiohttp by hand")
         self._tell("cycles", {"cycles": ours})
+
+    def journal(self) -> None:
+        figures = journal.run(self._rounds_or(19, 2), self._requests_or(1_000, 200))
+        self._tell("journal", figures)
 
     def fake(self) -> None:
         found = fake.run(self._rounds_or(40, 5), self._requests_or(1_000, 200))

@@ -57,6 +57,8 @@ BARS = {
     "memory gather": Bar(
         "memory of gather over 10,000 cancel_bulk, per waiting id", 2500, 2000, "B"
     ),
+    "journal": Bar("CPU of cancel_bulks with a journal, x without", 1.10, 1.05),
+    "journal durable": Bar("time that a durable journal adds to an outcome", 50, 25, "µs"),
     "guard": Bar("the guard's price on a proven token, per call", 3, 1.5, "µs"),
     "imports": Bar("import lox24_async above aiohttp + attrs + cattrs", 15, 8, "ms"),
 }

@@ -26,6 +26,28 @@ _GRACE: Final = 5.0  # seconds that requests in flight get when the client is cl
 _LEASE_MARGIN: Final = 5.0  # seconds that a probe may take beyond its attempt's time
 
 
+class _Alarm:
+    """Rings at a deadline, or when the client is closed before."""
+
+    def __init__(
+        self, waits: Waits, wake: Wait, deadline: float | None, over: Callable[[], object]
+    ) -> None:
+        self._waits = waits
+        self._wake = wake
+        self._over = over
+        self._timer = waits.enter(wake, deadline)
+        wake.add_done_callback(self._ring)
+
+    def _ring(self, _: object) -> None:
+        self.call_off()
+        self._over()
+
+    def call_off(self) -> None:
+        """Never ring."""
+        self._wake.remove_done_callback(self._ring)
+        self._waits.leave(self._wake, self._timer)
+
+
 class Engine:
     """Carries requests out: queued, guarded, repeated where that is right.
 
@@ -160,19 +182,7 @@ class Engine:
         Raises:
             ClientClosedError: the client is closed already.
         """
-        wake: Wait = self._bind().create_future()
-        timer = self._waits.enter(wake, deadline)
-
-        def ring(_: object) -> None:
-            call_off()
-            over()
-
-        def call_off() -> None:
-            wake.remove_done_callback(ring)
-            self._waits.leave(wake, timer)
-
-        wake.add_done_callback(ring)
-        return call_off
+        return _Alarm(self._waits, self._bind().create_future(), deadline, over).call_off
 
     async def close(self) -> None:
         """End what waits, give requests in flight a grace time, close the sessions."""
