@@ -182,7 +182,7 @@ class Attempts:
                 self._waits.leave(wake, timer)
                 del wake, timer  # not to be held while we wait for a slot
                 if counts:
-                    call.waited += self._clock() - now
+                    call.waited += self._now() - now
 
     async def _let_out(self, call: Call) -> bool:
         """Whether the guard lets the call out now, on this host and among all; else free the slot.
@@ -212,7 +212,9 @@ class Attempts:
             last = limit - min(_LAST_PROBE, max_wait / 4)
             if now < last or self._guard.hurry(now):
                 return max(last, now)
-        if hold.ready_at > limit or now >= limit or self._gives_up_looking(call, now):
+        # A rest of a tick is none: it would be waited for again and again.
+        over = hold.ready_at > limit or limit - now <= _TICK
+        if over or self._gives_up_looking(call, now):
             raise self._refusal(call, self._clock())
         return min(hold.ask_at, limit)
 
