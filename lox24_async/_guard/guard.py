@@ -324,7 +324,8 @@ class Guard:
             origin.rest.prober, origin.rest.lease_ends = ticket, now + self._lease
         if origin.window is not None:
             origin.window.leave(ticket, now, now + self._lease)
-            self._wake_next(now)
+            if not origin.shut:
+                self._wake_next(now)  # who keeps the time now
         self._let_out(ticket, now)
         ticket.claim = name
         return None

@@ -20,7 +20,6 @@ from lox24_async import (
     IPBlockedError,
     Lox24Client,
     Lox24Error,
-    RequestTimeoutError,
     RetryPolicy,
     ServerError,
 )
