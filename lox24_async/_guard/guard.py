@@ -249,7 +249,7 @@ class Guard:
             ask_at = max(ask_at, ready_at + rules.COURTESY, now + rules.COURTESY)
         elif late:
             ask_at = min(ask_at, max(found.late_since - (_CALM + 2) * _LOOK, token.look_at))
-        elif origin.store.shared:  # looks for news of other processes, on behalf of all who wait
+        if first is ticket and origin.store.shared:  # looks for news of other processes, for all
             ask_at = min(ask_at, now + _POLL)
         return Hold(ask_at, found.ready_at if late else ready_at, counts)
 
@@ -434,12 +434,15 @@ class Guard:
         blocked_until = -inf if block is None else block.probe_at
         return max(origin.rest.probe_at if origin.rest.shut else -inf, blocked_until)
 
-    def _state(self) -> tuple[float, ...]:
-        """Return what those who wait would want to know of."""
-        origin, token = self._origin, self._token
-        closed = facts.closes() if (facts := origin.record.tokens.get(token.digest)) else (-inf,)
-        moments = (self._pause_until(), self._own_until)
-        return origin.epoch, *moments, token.epoch, origin.window is None, *closed
+    def _state(self) -> tuple[object, ...]:
+        """Return what those who wait would want to know of, whatever their token."""
+        origin = self._origin
+        known = origin.record.tokens
+        tokens = [
+            (token.epoch, *(facts.closes() if (facts := known.get(token.digest)) else (-inf,)))
+            for token in {self._token: None, **dict.fromkeys(origin.waiting)}
+        ]
+        return origin.epoch, self._pause_until(), self._own_until, origin.window is None, tokens
 
     def leave(self, ticket: Ticket, now: float, *, sent: bool = True) -> None:
         """Give up: the turn passes on, but what was sent keeps its place.

@@ -289,8 +289,9 @@ def withdraw(record: Record, name: str) -> Place | None:
 def _keep(record: Record, place: Place, until: float, state: PlaceState) -> None:
     place.claim, place.until, place.state = "", until, state
     record.places.append(place)
-    # More of them than there are places change nothing.
-    over = [p for p in record.places if p.state is not PlaceState.OUT][:-PLACES]
+    # More wrong ones than there are places change nothing. Those of which nobody saw the answer
+    # are few, and may be given back: they must not crowd out a wrong one.
+    over = [p for p in record.places if p.state is PlaceState.WRONG][:-PLACES]
     record.places = [p for p in record.places if p not in over]
 
 

@@ -23,9 +23,9 @@ from lox24_async import (
     RetryPolicy,
     ServerError,
 )
-from lox24_async.testing import FakeLox24
+from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
 
-from .test_guarded import WRONG, add, cancel_all, client_of, errors, kinds, loop_time, prove, times
+from .test_guarded import WRONG, add, cancel_all, client_of, kinds, loop_time, prove, times
 
 pytestmark = pytest.mark.looptime
 
@@ -77,7 +77,10 @@ async def one_call(client: Lox24Client[Any], gateway: FakeLox24) -> None:
 async def batch(client: Lox24Client[Any], gateway: FakeLox24) -> None:
     """Twenty ids whose attempts all run out of time."""
     report = await client.cancel_bulks(add(gateway, 20))
-    assert set(report.counts) <= {CancelState.UNKNOWN, CancelState.NOT_SENT, CancelState.REJECTED}
+    assert {outcome.state for outcome in report.outcomes} == {
+        CancelState.UNKNOWN,
+        CancelState.NOT_SENT,
+    }
 
 
 @pytest.mark.parametrize("attempt_timeout", [60.0, 0.3])
@@ -131,7 +134,7 @@ async def test_case_44_who_finds_no_place_is_told_how_long(fake_lox24: FakeLox24
     assert error.retry_after is not None
     assert 58 < error.retry_after <= 60
     assert pause is not None
-    assert isinstance(pause.error, HeldBackError)
+    assert isinstance(pause.cause, HeldBackError)
     assert pause.seconds == pytest.approx(error.retry_after)
 
 
@@ -152,7 +155,7 @@ async def test_case_45_slow_first_answer(fake_lox24: FakeLox24) -> None:
     came = times(fake_lox24, begun)
     assert came[0] == 0.0
     assert 2.0 <= came[1] <= 3.0
-    assert len(came) == 1_000
+    assert 1_000 == sum(request.method == "PUT" for request in fake_lox24.requests)
     assert sorted(ended)[-2] < 6
     assert 20 <= max(ended) < 21
 
@@ -187,7 +190,7 @@ async def test_case_47_revoked_then_a_new_token(fake_lox24: FakeLox24) -> None:
         assert 55 < error.retry_after <= 60
         pause = client.pause
         assert pause is not None
-        assert isinstance(pause.error, HeldBackError)
+        assert isinstance(pause.cause, HeldBackError)
         assert (await client.cancel_bulk(add(fake_lox24, 1)[0])).is_canceled
         assert client.pause is None
     assert loop_time() - begun <= 62
@@ -258,8 +261,10 @@ async def test_case_42_epoch_as_retry_after(
         fake_lox24.fail_next(status, headers={"Retry-After": said})
         error = await fails(client.cancel_bulk(add(fake_lox24, 1)[0]))
         assert isinstance(error, ServerError | IPBlockedError)
-        assert (error.attempts, error.retry_after) == (1, float(said))
-        assert loop_time() == begun
+        assert error.attempts == 1
+        assert error.retry_after is not None
+        assert error.retry_after > 1e9
+        assert loop_time() - begun <= (0 if status == 429 else most)  # a 503's look has waited
         results = await cancel_all(client, add(fake_lox24, 20))
         assert Counter({(Bulk, 0): 20}) == kinds(results)
         assert loop_time() - begun <= most + 1
@@ -284,18 +289,17 @@ async def test_case_42_good_answer_to_a_later_request(fake_lox24: FakeLox24, sta
     assert loop_time() - begun < 5
 
 
-async def test_case_43_one_odd_503_of_a_thousand(fake_lox24: FakeLox24) -> None:
+@pytest.mark.parametrize("number", [45, 50, 51])
+async def test_case_43_one_odd_503_of_a_thousand(fake_lox24: FakeLox24, number: int) -> None:
     """Case 43: the 50th alone is 503 with an hour to wait: the others are done in seconds."""
     seen = 0
 
-    def fault(_: Any) -> Any:
+    def fault(_: ReceivedRequest) -> Fault | None:
         nonlocal seen
         seen += 1
-        return odd if seen == 50 else None
+        return Fault(status=503, headers={"Retry-After": "3600"}) if seen == number else None
 
     fake_lox24.latency = 0.05
-    fake_lox24.fail_next(503, headers={"Retry-After": "3600"})
-    odd = fake_lox24._script.next_for("PUT", "/bulks/any")
     async with client_of(fake_lox24) as client:
         await prove(client, fake_lox24)
         fake_lox24.fail_if(fault)
@@ -303,4 +307,3 @@ async def test_case_43_one_odd_503_of_a_thousand(fake_lox24: FakeLox24) -> None:
         report = await client.cancel_bulks(add(fake_lox24, 1_000))
     assert report.counts[CancelState.CANCELED] >= 999
     assert loop_time() - begun < 20
-    assert errors([o.error for o in report.outcomes.values() if o.error]) or True
