@@ -11,6 +11,7 @@ from lox24_async import Bulk
 from lox24_async._config import Secret
 from lox24_async._transport.connector import Progress
 from lox24_async._transport.direct_lane import DirectLane
+from lox24_async._transport.headers import OwnHeaders
 from lox24_async._transport.pool import new_session
 from lox24_async._transport.session import SessionManager
 from lox24_async._wire.replies import read_reply
@@ -46,8 +47,9 @@ def _lane(make: Callable[[Any, Any], Any]) -> Contender:
 
     @asynccontextmanager
     async def contender(url: str, width: int) -> AsyncIterator[Run]:
+        headers = OwnHeaders(Secret(TOKEN), "lox24-async")
         async with new_session() as session:
-            lane = DirectLane(session.connector, url, Secret(TOKEN), ssl=True)
+            lane = DirectLane(session.connector, url, headers, ssl=True)
 
             async def cancel(bulk_id: str) -> Any:
                 request = cancel_request(bulk_id, Bulk)
