@@ -199,7 +199,7 @@ class Fleet:
 
         if pending:
             with suppress(OSError):
-                await self._change(change, lambda *_: True)
+                await self._change(change, _always)
 
     async def _change(
         self, change: Change[T], writes: Callable[[T, float], bool]
@@ -325,6 +325,10 @@ class Fleet:
             self._away_until = 0.0
             for guard in tuple(self._guards):
                 guard.fail(None)
+
+
+def _always(_: object, __: float) -> bool:
+    return True
 
 
 def _seen(command: "asyncio.Future[Any]") -> None:
