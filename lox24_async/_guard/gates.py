@@ -100,9 +100,12 @@ class Rest:
         self.failures = 0
         self.cause: Lox24Error | None = None
 
-    def begin(self, error: Lox24Error, now: float, left_at: float, backoff: Backoff) -> None:
-        """Pause as the server said (a minute at most), else with backoff."""
-        pause = min(retry_after_of(error) or backoff.delay(self.failures), REST_MOST)
+    def begin(
+        self, error: Lox24Error, now: float, left_at: float, backoff: Backoff, *, obey: bool
+    ) -> None:
+        """Pause as the server said (a minute at most) if that is obeyed, else with backoff."""
+        said = retry_after_of(error) if obey else None
+        pause = min(said or backoff.delay(self.failures), REST_MOST)
         self.failures += 1
         self.shut, self.cause, self.left_at = True, error, left_at
         self.probe_at = now + pause
@@ -194,6 +197,8 @@ class OriginGate:
         """When a place in the budget was last given back."""
         self.good_left_at = -inf
         """When the request left whose good answer came last."""
+        self.good_at = -inf
+        """When a good answer came last."""
         self.widths: dict[int, int] = {}
         """How many requests each client that is in use sends at once."""
         self.tokens: dict[str, TokenGate] = {}

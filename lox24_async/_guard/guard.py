@@ -396,7 +396,7 @@ class Guard:
         """
         origin = self._origin
         if error is None and not ticket.claim and self.is_open:
-            origin.good_left_at = ticket.left_at
+            origin.good_left_at, origin.good_at = ticket.left_at, now
             return None
         if isinstance(error, ClientClosedError):
             self.leave(ticket, now, sent=error.attempts > 0)  # our own matter: nothing was learnt
@@ -565,6 +565,7 @@ class Guard:
         elif error is None or not rules.is_trouble(error):
             self._own_error = None
             origin.good_left_at = max(origin.good_left_at, ticket.left_at)
+            origin.good_at = now
             self._open(ticket, now, probed, probed_block)
         elif rules.is_silence(error) and not (probed or claimed):
             pass  # one lost connection says nothing about the service
@@ -583,7 +584,7 @@ class Guard:
             self._change(now, lambda record: rules.unblock(record, now))
             self._share(rules.unblock)
             origin.blocked_by_intermediary = False
-        if rest.shut and (probed or ticket.left_at > rest.left_at):
+        if rest.shut and (probed or ticket.left_at >= rest.left_at):
             rest.end()
             origin.epoch += 1
         if not origin.shut:
@@ -615,7 +616,9 @@ class Guard:
         if rules.is_block(error) or origin.record.block is not None:
             self._block(ticket, error, now)
         else:
-            origin.rest.begin(error, now, ticket.left_at, self._backoff)
+            # While others are answered well, one answer's wish binds its own call alone.
+            alone = origin.good_at > ticket.left_at
+            origin.rest.begin(error, now, ticket.left_at, self._backoff, obey=not alone)
             origin.epoch += 1
 
     def _block(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
