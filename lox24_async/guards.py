@@ -9,7 +9,7 @@ import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from attrs import field, frozen
@@ -28,11 +28,11 @@ class ProcessGuard:
     """Shared by all clients of the process, whatever their loop or thread. Kept in memory."""
 
 
-def _to_directory(value: Any) -> Path | None:
+def _to_directory(value: str | os.PathLike[str] | None) -> Path | None:
     if value is None or isinstance(value, Path):
         return value
     if (isinstance(value, str) and value) or isinstance(value, os.PathLike):
-        return Path(os.fsdecode(value))  # pyright: ignore[reportUnknownArgumentType]
+        return Path(value)
     raise ConfigurationError("path must be a directory's path or None")
 
 
