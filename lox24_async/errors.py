@@ -233,6 +233,7 @@ class JournalError(Lox24Error, OSError):
         self.path = path
 
     def _facts(self) -> Iterator[str]:
+        yield from super()._facts()
         if self.path:
             yield self.path
 
