@@ -283,6 +283,7 @@ class JournalError(Lox24Error, OSError):
         self.path = path
 
     def _facts(self) -> Iterator[str]:
+        yield from super()._facts()
         if self.path:
             yield self.path
 
