@@ -9,7 +9,7 @@ import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from attrs import field, frozen
@@ -28,12 +28,10 @@ class ProcessGuard:
     """Shared by all clients of the process, whatever their loop or thread. Kept in memory."""
 
 
-def _to_directory(value: object) -> Path | None:
+def _to_directory(value: str | os.PathLike[str] | None) -> Path | None:
     if value is None:
         return None
-    said: object = (
-        os.fspath(cast("os.PathLike[str]", value)) if hasattr(value, "__fspath__") else value
-    )
+    said = os.fspath(value) if isinstance(value, os.PathLike) else value
     if isinstance(said, str) and said and "\0" not in said:
         return Path(said)
     raise ConfigurationError("path must be a directory's path or None")

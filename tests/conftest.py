@@ -1,7 +1,9 @@
 """What all tests share: a shim for aioresponses, and a client on the local gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
 from typing import Any
 from unittest.mock import Mock
 
@@ -11,11 +13,23 @@ import pytest_asyncio
 from aioresponses import aioresponses, core
 
 from lox24_async import Lox24Client, RetryPolicy
+from lox24_async._transport.direct_lane import DirectLane
 from lox24_async.testing import FakeLox24
 
 # looptime asks for the current loop before each test; without a word from us, asyncio would
 # make one that nobody closes.
 asyncio.set_event_loop(None)
+
+_LOOP = os.environ.get("LOX24_TEST_LOOP", "")
+if _LOOP:
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+        """Run on another loop, where one is named: ``uvloop`` or ``aiofastnet``."""
+        library = import_module(_LOOP)
+        made = library.new_event_loop if _LOOP == "uvloop" else library.loop_factory()
+        return {_LOOP: made}
+
 
 QUICK = RetryPolicy(initial_delay=0.01, max_delay=0.05)
 """A policy whose pauses no test has to wait for."""
@@ -31,6 +45,21 @@ class _ClientResponse(aiohttp.ClientResponse):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"stream_writer": Mock(output_size=0)} | options)
+
+
+@pytest.fixture(params=["direct", "session"])
+def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let own sessions take the direct lane, as they do, and then the session lane."""
+    if request.param == "session":
+        monkeypatch.setattr(DirectLane, "works", False)
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def lane_intact() -> Iterator[None]:
+    """No test may make the others leave the direct lane, nor leave it itself unseen."""
+    yield
+    assert DirectLane.works
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from hashlib import blake2b
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -78,16 +79,14 @@ class Fleet:
     """
 
     def __init__(self, guard: RedisGuard, origin: str, gate: "OriginGate") -> None:
-        from redis.asyncio import Redis  # noqa: PLC0415  an extra
-        from redis.asyncio.retry import Retry  # noqa: PLC0415
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-
+        redis: Any = import_module("redis.asyncio")  # an extra
+        once = import_module("redis.asyncio.retry").Retry(_no_backoff(), 0)
         self._settings = guard
         self._gate = gate
         name = blake2b(origin.encode(), digest_size=10).hexdigest()
         self._key = f"lox24:{guard.egress}:{name}"
-        self._client: Any = Redis.from_url(
-            guard.url, socket_connect_timeout=guard.timeout * _FIRST, retry=Retry(NoBackoff(), 0)
+        self._client: Any = redis.Redis.from_url(
+            guard.url, socket_connect_timeout=guard.timeout * _FIRST, retry=once
         )
         self._script: Any = self._client.register_script(_SCRIPT)
         self._guards: WeakSet[Guard] = WeakSet()
@@ -199,7 +198,7 @@ class Fleet:
 
         if pending:
             with suppress(OSError):
-                await self._change(change, lambda *_: True)
+                await self._change(change, _always)
 
     async def _change(
         self, change: Change[T], writes: Callable[[T, float], bool]
@@ -325,6 +324,14 @@ class Fleet:
             self._away_until = 0.0
             for guard in tuple(self._guards):
                 guard.fail(None)
+
+
+def _no_backoff() -> Any:
+    return import_module("redis.backoff").NoBackoff()
+
+
+def _always(_: object, __: float) -> bool:
+    return True
 
 
 def _seen(command: "asyncio.Future[Any]") -> None:

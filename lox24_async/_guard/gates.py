@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 class Ticket:
     """One call's place before the guard."""
 
-    __slots__ = ("claim", "left_at", "operation", "origin_epoch", "token_epoch", "tries", "wake")
+    __slots__ = (
+        "claim",
+        "left_at",
+        "narrow",
+        "operation",
+        "origin_epoch",
+        "token_epoch",
+        "tries",
+        "wake",
+    )
 
     def __init__(self) -> None:
         self.wake: Callable[[], None] | None = None
@@ -35,6 +44,8 @@ class Ticket:
         """The name of what it has claimed for the request that is under way."""
         self.left_at = -inf
         """When its last request was let out."""
+        self.narrow = False
+        """Whether that was while the gate was not open: as a probe, or by steps."""
         self.origin_epoch = -1
         self.token_epoch = -1
         self.tries = 0
@@ -165,6 +176,8 @@ class OriginGate:
     def __init__(self, store: "Store") -> None:
         self.lock = threading.RLock()
         self.store = store
+        self.word = store.word if store.shared else None
+        """Tells whether other processes have changed the record, if they can."""
         self.record = Record()
         self.seen = -1
         """The store's word when the record was read."""
@@ -178,6 +191,8 @@ class OriginGate:
         """Whether the last 429 that was ours has not LOX24's form."""
         self.down_since = inf
         """When the first failure came of the trouble that stands."""
+        self.hurried = False
+        """Whether a probe was sent before its time, in the trouble that stands."""
         self.refunded_at = -inf
         """When a place in the budget was last given back."""
         self.good_left_at = -inf

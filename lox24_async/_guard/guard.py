@@ -134,8 +134,16 @@ class Guard:
             self._token.open
             and origin.open
             and self._own_error is None
-            and origin.store.word() == origin.seen
+            and (origin.word is None or origin.word() == origin.seen)
         )
+
+    def pass_open(self, ticket: Ticket, now: float) -> bool:
+        """Let a request out if everybody may send and nobody waits; else nothing is done."""
+        if not self.is_open or self._token.line:
+            return False
+        ticket.claim, ticket.narrow, ticket.left_at = "", False, now
+        ticket.origin_epoch, ticket.token_epoch = self._origin.epoch, self._token.epoch
+        return True
 
     def enter(self, ticket: Ticket, now: float, *, take: bool = True) -> Hold | None:
         """Ask to send.
@@ -168,6 +176,7 @@ class Guard:
 
     def _let_out(self, ticket: Ticket, now: float) -> None:
         ticket.claim = ""
+        ticket.narrow = not self._origin.open
         ticket.left_at = now
         ticket.origin_epoch, ticket.token_epoch = self._origin.epoch, self._token.epoch
 
@@ -191,10 +200,12 @@ class Guard:
             origin.epoch += 1
         if record.block is not None:
             origin.down_since = min(origin.down_since, now)
+        elif not origin.rest.shut:  # another process has seen its end
+            origin.down_since, origin.hurried = inf, False
         for token in origin.tokens.values():
             token.look(record.tokens.get(token.digest), now)
         if record.block is not None and origin.window is None:
-            origin.window = Window()
+            origin.window = Window(now)
         origin.update_open()
 
     def _change(self, now: float, change: Callable[[Record], T]) -> T:
@@ -261,16 +272,20 @@ class Guard:
         window = self._origin.window
         if window is None:
             return None
+        foremost = next(self._token.line.foremost(), ticket)
         free = window.free(now)
         if not free:
-            return Hold(window.next_end(), now, counts=False)
+            # One of those who wait keeps the time for all.
+            later = now + rules.COURTESY
+            ask_at = window.ask_at(now) if foremost is ticket else later
+            return Hold(max(min(ask_at, later), now), -inf, counts=False)
         if now >= window.freed_at + rules.COURTESY:
             return None
         for place, other in zip(range(free), self._token.line.foremost(), strict=False):
             if other is ticket:
                 return None
             if place == free - 1:  # all that may leave now was told so
-                return Hold(window.freed_at + rules.COURTESY, now, counts=False)
+                return Hold(now + rules.COURTESY, -inf, counts=False)
         return None
 
     def _is_late(self, now: float) -> bool:
@@ -310,7 +325,9 @@ class Guard:
         if origin.rest.shut:
             origin.rest.prober, origin.rest.lease_ends = ticket, now + self._lease
         if origin.window is not None:
-            origin.window.leave(ticket, now + self._lease)
+            origin.window.leave(ticket, now, now + self._lease)
+            if not origin.shut:
+                self._wake_next(now)  # who keeps the time now
         self._let_out(ticket, now)
         ticket.claim = name
         return None
@@ -322,6 +339,24 @@ class Guard:
                 cause = self._own_error
                 return ConnectionFailedError(cause.message, tls=cause.tls, proxy=cause.proxy)
             return refusal(self._origin, self._token, operation, now)
+
+    @property
+    def down_since(self) -> float:
+        """When the trouble began that holds all calls up; ``inf``: none does."""
+        return self._origin.down_since
+
+    def hurry(self, now: float) -> bool:
+        """Let the next probe go at once, for those who cannot wait for it: once in an outage.
+
+        Returns:
+            Whether it may. Never while a 429 stands.
+        """
+        origin = self._origin
+        with origin.lock:
+            if origin.hurried or not origin.rest.shut or origin.record.block is not None:
+                return False
+            origin.hurried, origin.rest.probe_at = True, min(origin.rest.probe_at, now)
+            return True
 
     def held_back_until(self, now: float) -> float:
         """Return when a place is free for a request that may be wrong; ``now``: it is no matter."""
@@ -555,7 +590,7 @@ class Guard:
             rest.end()
             origin.epoch += 1
         if not origin.shut:
-            origin.down_since = inf
+            origin.down_since, origin.hurried = inf, False
 
     def _add_to_wave(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
         origin = self._origin
@@ -573,9 +608,9 @@ class Guard:
     def _shut(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
         origin = self._origin
         if origin.window is None:
-            origin.window = Window()
+            origin.window = Window(now)
         else:
-            origin.window.refuse()
+            origin.window.refuse(now)
         if not origin.shut and origin.good_left_at > ticket.left_at:
             origin.epoch += 1
             return  # one odd node among many: later requests were answered well
@@ -615,7 +650,7 @@ class Guard:
         if origin.window is None or origin.shut:
             return
         origin.window.answer(now)
-        if origin.window.size >= sum(origin.widths.values()):
+        if origin.window.is_over(now, sum(origin.widths.values())):
             origin.window = None
 
 

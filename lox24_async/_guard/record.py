@@ -67,7 +67,7 @@ class TokenFacts:
     """Whether that was the answer to a probe, and not one on a token that had worked."""
     probe_at: float = _NEVER
     """No probe before that."""
-    operations: dict[str, OperationFacts] = Factory(dict)
+    operations: dict[str, OperationFacts] = Factory(dict[str, OperationFacts])
 
     @property
     def closed(self) -> bool:
@@ -118,8 +118,8 @@ class Block:
 class Record:
     """All of it, for one origin."""
 
-    places: list[Place] = Factory(list)
-    tokens: dict[str, TokenFacts] = Factory(dict)
+    places: list[Place] = Factory(list[Place])
+    tokens: dict[str, TokenFacts] = Factory(dict[str, TokenFacts])
     block: Block | None = None
     unblocked_at: float = _NEVER
     """When the last one ended."""

@@ -104,7 +104,7 @@ def verdict_of(error: Lox24Error | None) -> Verdict:
         return Verdict.PROVEN if proves else Verdict.NOTHING
     # A request that never left, or went no further than something between, proves nothing.
     if isinstance(error, TransportError) and is_silence(error):
-        return Verdict.UNSEEN
+        return Verdict.PROVEN if error.answered else Verdict.UNSEEN
     return Verdict.NOTHING
 
 

@@ -120,16 +120,19 @@ def outcome_line(outcome: CancelOutcome) -> bytes:
     bulk = outcome.bulk
     status = messages = price = "null"
     if bulk is not None:
-        status = str(int(bulk.status_code))
+        status = f"{bulk.status_code:d}"
         if bulk.msg_total_count is not None:
             messages = str(bulk.msg_total_count)
         if bulk.price is not None:
             price = f'"{bulk.price}"'
     request_id = "null" if outcome.request_id is None else _quote(outcome.request_id)
-    error = "null" if outcome.error is None else _error(outcome.error)
+    bulk_id = f'"{outcome.bulk_id}"'
+    error = "null"
+    if outcome.error is not None:
+        bulk_id, error = _quote(outcome.bulk_id), _error(outcome.error)  # perhaps it is no id
     return (
-        f'{{"event":"outcome","t":"{stamp()}","bulk_id":{_quote(outcome.bulk_id)},'
-        f'"state":"{outcome.state.value}","status_code":{status},"attempts":{outcome.attempts},'
+        f'{{"event":"outcome","t":"{stamp()}","bulk_id":{bulk_id},'
+        f'"state":"{outcome.state}","status_code":{status},"attempts":{outcome.attempts},'
         f'"request_id":{request_id},"error":{error},"messages":{messages},"price":{price}}}\n'
     ).encode("ascii")
 

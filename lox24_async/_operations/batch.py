@@ -82,9 +82,11 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         self._begin = begin
         self._record = record
         self._records = False  # whether we have begun what is recorded
+        self._since: float | None = None
         self._deadline: float | None = None
         self._over = False  # out of time, or the client was closed
         self._rest: Iterator[UUID | str] = iter(())  # of a collection, what was not read yet
+        self._cut: Callable[[], None] = _nothing  # reads no more
         self._call_off: Callable[[], None] = _nothing
         self._seen: set[Key] = set()
 
@@ -110,8 +112,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             try:
                 await stream.aclose()
             finally:
-                for value in self._rest:
-                    self._note_unread(value)
+                self._note_rest()  # if it could not even begin
 
     # --- the job, as the workers see it
 
@@ -128,20 +129,28 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
                 planned = _plan(copied)
         if cut:
             self._engine.check_open()
+        self._since = self._engine.now()
         self._deadline = self._begin()
         if self._record is not None:
             self._records = self._record.begin(planned)
 
-        def end_early() -> None:
-            self._over = True
-            if cut:
-                over()
-
-        if self._engine.closed or self._engine.time_left(self._deadline) <= 0:
-            end_early()
-        else:
-            self._call_off = self._engine.watch(self._deadline, end_early)
+        self._cut = over if cut else _nothing
+        if not self._is_over():
+            self._call_off = self._engine.watch(self._deadline, self._end_early)
         return ids
+
+    def _end_early(self) -> None:
+        self._over = True
+        self._cut()
+
+    def _is_over(self) -> bool:
+        """Whether there is no time left, or no client: known here before the alarm rings."""
+        if not self._over and (
+            self._engine.closed
+            or (self._deadline is not None and self._engine.time_left(self._deadline) <= 0)
+        ):
+            self._end_early()
+        return self._over
 
     async def do(self, item: UUID | str) -> CancelOutcome | None:
         """Do one value of the source; ``None``: the id was there before."""
@@ -159,12 +168,14 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             if key in self._seen:
                 return None
             self._seen.add(key)
-            if self._over:
+            if self._is_over():
                 outcome = self._not_done(bulk_id, self._why_over(bulk_id))
                 if self._record is not None:
                     self._record.skip(bulk_id)
             else:
-                outcome = await self._do(CancelCall(bulk_id, self._deadline, key))
+                call = CancelCall(bulk_id, self._deadline, key)
+                call.since = self._since
+                outcome = await self._do(call)
         if self._record is not None:
             self._record.note(outcome)
         if self._report is None:
@@ -174,24 +185,28 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
     def end(self, *, complete: bool) -> None:
         """Watch no more, and end what is recorded."""
         self._call_off()
-        self._call_off = _nothing
+        self._call_off = self._cut = _nothing
         if self._record is not None and self._records:
             self._record.end(interrupted=self._over or not complete)
+        self._note_rest()
 
     def _why_over(self, bulk_id: str) -> Lox24Error:
         if self._engine.closed:
             return ClientClosedError("the client is closed", bulk_id=bulk_id)
         return RequestTimeoutError("the call's time was over before it was sent", bulk_id=bulk_id)
 
-    def _note_unread(self, value: object) -> None:
+    def _note_rest(self) -> None:
+        """Write down the ids of a collection that nobody came to."""
+        rest, self._rest = self._rest, iter(())
         if self._report is None:
             return
-        try:
-            outcome = self._not_done(check_bulk_id(value), None)
-        except InvalidBulkIdError as error:
-            outcome = _no_id(value, error)
-        if outcome.bulk_id not in self._report:
-            note(self._report, outcome.bulk_id, outcome)
+        for value in rest:
+            try:
+                outcome = self._not_done(check_bulk_id(value), None)
+            except InvalidBulkIdError as error:
+                outcome = _no_id(value, error)
+            if outcome.bulk_id not in self._report:
+                note(self._report, outcome.bulk_id, outcome)
 
 
 class CancelBatch(Batch):
@@ -206,8 +221,8 @@ class CancelBatch(Batch):
             note(report, call.bulk_id, partial(_outcome_of_call, call), call.key)
         record = self._record
         try:
-            if record is not None:
-                await record.announce(call.bulk_id)
+            if record is not None and (count := record.announce(call.bulk_id)):
+                await record.synced(count)
             bulk = await cancel(self._engine, call, self._form)
         except Lox24Error as error:
             return _outcome_of_error(call, error)

@@ -70,6 +70,7 @@ async def close(*clients: Lox24Client[Bulk]) -> None:
     await asyncio.gather(*(client.close() for client in clients))
 
 
+@pytest.mark.timeout(300)
 async def test_case_49_fifty_hosts_send_one_wrong_request(
     fake_lox24: FakeLox24, redis_server: RedisServer, hosts: list[Host]
 ) -> None:

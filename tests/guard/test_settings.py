@@ -10,7 +10,6 @@ from lox24_async import ConfigurationError, HostGuard, Lox24Client, ProcessGuard
 from lox24_async._guard.host import HostStore
 from lox24_async._guard.places import gates_of
 from lox24_async._guard.stores import MemoryStore
-from lox24_async._guard.window import Window
 from lox24_async.guards import check_guard
 
 PASSWORD = "s3cr3t"
@@ -189,47 +188,3 @@ async def test_loop_with_its_own_clock_shares_nothing(tmp_path: Path) -> None:
     origin, _ = gates_of(HostGuard(tmp_path / "g"), "https://a.example", "1:a", loop)
     assert isinstance(origin.store, MemoryStore)
     assert not (tmp_path / "g").exists()
-
-
-# --- the opening by steps
-
-
-def opened(window: Window, rounds: int) -> list[int]:
-    """Let rounds of good answers come; return the width of each."""
-    widths = []
-    for number in range(rounds):
-        widths.append(window.free(number))
-        flights = [object() for _ in range(widths[-1])]
-        for flight in flights:
-            window.leave(flight, number + 60)
-        assert window.free(number) == 0
-        for flight in flights:
-            assert window.land(flight, number)
-            window.answer(number)
-    return widths
-
-
-def test_window_doubles_by_rounds() -> None:
-    """1, 2, 4, … in flight."""
-    assert [1, 2, 4, 8, 16] == opened(Window(), 5)
-
-
-def test_window_halves_and_then_grows_by_one() -> None:
-    """A refusal halves it; from then on one more a round; never less than one."""
-    window = Window()
-    opened(window, 4)
-    window.refuse()
-    assert [8, 9, 10] == opened(window, 3)
-    for _ in range(10):
-        window.refuse()
-    assert [1, 2, 3] == opened(window, 3)
-
-
-def test_window_forgets_who_never_reports() -> None:
-    """A flight counts no longer than its lease; a stranger does not count."""
-    window = Window()
-    window.leave("dead", 60.0)
-    assert (window.free(59.9), window.next_end()) == (0, 60.0)
-    assert window.free(60.0) == 1
-    assert not window.land("dead", 61.0)
-    assert not window.land("a stranger", 61.0)

@@ -37,12 +37,14 @@ async def test_programs_run(
     fake_lox24: FakeLox24,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     """Each whole program finds its bulk on the local gateway, and stops it if it says so."""
     fake_lox24.add_bulk(BulkStatus.IN_PROGRESS, uuid=UUID(ID), sender_id="Acme")
     fake_lox24.starts_after = fake_lox24.sends_for = 0.0  # of those to come
     monkeypatch.setenv("LOX24_AUTH_TOKEN", fake_lox24.token)
     monkeypatch.setenv("LOX24_BASE_URL", fake_lox24.url)
+    monkeypatch.chdir(tmp_path)
     program = compile(code, "README.md", "exec")
     await asyncio.to_thread(exec, program, {"__name__": "__main__"})
     assert ("cancel" in code) is fake_lox24.bulks[ID].is_canceled
