@@ -122,6 +122,11 @@ def is_silence(error: Lox24Error) -> bool:
     return not isinstance(error, ConnectionFailedError | IntermediaryError)
 
 
+def may_be_limit(error: Lox24Error) -> bool:
+    """Whether an error may be the word of a rate limit."""
+    return isinstance(error, APIStatusError) and error.status in (429, 503)
+
+
 def is_answer(error: Lox24Error | None) -> bool:
     """Whether the service did its work, whatever it said."""
     return not is_trouble(error) and not isinstance(error, ClientClosedError)
