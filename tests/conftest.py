@@ -1,24 +1,22 @@
-"""What all tests share: a shim for aioresponses, and a client on the local gateway."""
+"""What all tests share: a client on the local gateway, and quick retries."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
-from unittest.mock import Mock
+from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 import pytest_asyncio
-from aioresponses import aioresponses, core
+from aioresponses import aioresponses
+from attrs import evolve
 
-from lox24_async import Lox24Client, RetryPolicy
+from lox24_async import Lox24Client, testing
 from lox24_async.testing import FakeLox24
 
 # looptime asks for the current loop before each test; without a word from us, asyncio would
 # make one that nobody closes.
 asyncio.set_event_loop(None)
 
-QUICK = RetryPolicy(initial_delay=0.01, max_delay=0.05)
-"""A policy whose pauses no test has to wait for."""
+QUICK = evolve(testing.QUICK, max_wait=60.0)
+"""The policy for tests, with the default patience: some of ours leap over minutes."""
 
 
 async def prove(client: Lox24Client, fake: FakeLox24) -> None:
@@ -26,19 +24,10 @@ async def prove(client: Lox24Client, fake: FakeLox24) -> None:
     await client.get_bulk_status(fake.add_bulk().uuid)
 
 
-class _ClientResponse(aiohttp.ClientResponse):
-    """aioresponses 0.7.9 does not know the argument that aiohttp 3.14 wants."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{"stream_writer": Mock(output_size=0)} | options)
-
-
 @pytest.fixture
-def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
+def mocked(mocked_aiohttp: aioresponses) -> aioresponses:
     """Mock aiohttp's requests, as users do."""
-    monkeypatch.setattr(core, "ClientResponse", _ClientResponse)
-    with aioresponses() as mock:
-        yield mock
+    return mocked_aiohttp
 
 
 @pytest_asyncio.fixture
