@@ -63,7 +63,7 @@ class Lox24Client(Generic[FormT]):
     """A client for the Bulk API of the LOX24 SMS gateway.
 
     It can be made anywhere, opens its connections on first use, belongs to one event loop
-    and one process, and works with ``async with`` or with :meth:`close`.
+    and one process, and works with ``async with`` or with ``close``.
 
     Args:
         token: ``"<client id>:<key>"``; ``None`` reads ``LOX24_AUTH_TOKEN``.
@@ -421,7 +421,7 @@ class Lox24Client(Generic[FormT]):
     ) -> MatchReport:
         """Cancel whatever meets a filter, and go on: for a producer that goes on creating.
 
-        Does what :meth:`cancel_matching` does, the newest first, and looks again every
+        Does what ``cancel_matching`` does, the newest first, and looks again every
         ``poll_interval`` seconds, through blocks and outages. Each bulk is cancelled once;
         one that is seen running again after anything but CANCELED, TOO_LATE or NOT_FOUND is
         cancelled again.
@@ -440,7 +440,7 @@ class Lox24Client(Generic[FormT]):
 
         Returns:
             The report, at the end of the time, or when it is quiet, or when the client is
-            closed. What is in flight at the end of the time is UNKNOWN: see :meth:`settle`.
+            closed. What is in flight at the end of the time is UNKNOWN: see ``settle``.
 
         Raises:
             CancelFailedError: the listing is refused for good (a 401, say). The error carries
@@ -735,7 +735,7 @@ class Lox24Client(Generic[FormT]):
         Raises:
             InvalidBulkIdError: before any request; ``ConfigurationError`` likewise.
             ResponseDecodeError: the answer tells no number; or the page that came with it
-                shows that the server ignored a filter, as in :meth:`list_messages`. What the
+                shows that the server ignored a filter, as in ``list_messages``. What the
                 server should have left out is asked to come first, so that it is seen.
             Lox24Error: anything else.
 
@@ -895,7 +895,7 @@ class Lox24Client(Generic[FormT]):
         Raises:
             InvalidBulkIdError: before any request.
             RequestTimeoutError: it was not there in time.
-            Lox24Error: a look failed for good, as :meth:`get_bulk_status` would.
+            Lox24Error: a look failed for good, as ``get_bulk_status`` would.
 
         Source: https://doc.lox24.eu/api/operations/get_status/
         """
@@ -963,7 +963,7 @@ class Lox24Client(Generic[FormT]):
         """Let LOX24 check a draft without sending anything.
 
         That the operation exists is documented, its path (``POST /bulks/dryrun``) and answer
-        are inferred from those of single messages. Repeated as :meth:`create_bulk` is.
+        are inferred from those of single messages. Repeated as ``create_bulk`` is.
 
         Args:
             draft: What would be sent.
@@ -974,7 +974,7 @@ class Lox24Client(Generic[FormT]):
             The bulk as LOX24 would create it.
 
         Raises:
-            Lox24Error: as :meth:`create_bulk`.
+            Lox24Error: as ``create_bulk``.
 
         Source: https://doc.lox24.eu/de/api/operations/api_bulks_post_dryrun_collection/
         """
@@ -993,7 +993,7 @@ class Lox24Client(Generic[FormT]):
 
         The bulk also disappears from the itemised bill, so that LOX24 accepts no complaint
         about it any more. Which states can be deleted is not documented; a delete is no
-        cancel: stop a bulk with :meth:`cancel_bulk`.
+        cancel: stop a bulk with ``cancel_bulk``.
 
         Repeated after a lost answer; a 404 to such a repeat is taken for "done". A 404 to
         the first request is raised.

@@ -21,8 +21,8 @@ _PHRASES: Final[Mapping[int, str]] = {status.value: status.phrase for status in 
 class Intermediary(ABC):
     """Something that a request passes on its way to LOX24.
 
-    Put it into :attr:`FakeLox24.intermediaries`. It keeps what it has counted: use a new one
-    for each gateway. Write your own by :meth:`fault_for`.
+    Put it into ``FakeLox24.intermediaries``. It keeps what it has counted: use a new one
+    for each gateway. Write your own by ``fault_for``.
     """
 
     @abstractmethod
@@ -75,7 +75,7 @@ class RateLimit(Intermediary):
 class ConnectionLimit(Intermediary):
     """A limit of connections that are in use at once: of requests in work, as HTTP/1.1 has it.
 
-    Set :attr:`FakeLox24.latency`, or nothing is in work for long.
+    Set ``FakeLox24.latency``, or nothing is in work for long.
 
     Args:
         most: How many it lets through at once.

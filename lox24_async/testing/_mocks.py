@@ -29,7 +29,7 @@ def mock_aiohttp(**options: Any) -> "Generator[aioresponses]":
     What the guard learns from a mock stays in this process.
 
     A URL that is not mocked is a failure to connect, which the client repeats: hand it
-    :data:`QUICK`, and assert the number of calls.
+    ``QUICK``, and assert the number of calls.
 
     Args:
         options: Those of ``aioresponses``, as ``passthrough=["http://127.0.0.1"]``.

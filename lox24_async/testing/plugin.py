@@ -52,7 +52,7 @@ async def _fake_lox24_asyncio() -> "AsyncIterator[FakeLox24]":
 
 @pytest.fixture
 def fake_lox24(request: pytest.FixtureRequest) -> "FakeLox24":
-    """Run a fresh :class:`FakeLox24` for one test, in its loop.
+    """Run a fresh ``FakeLox24`` for one test, in its loop.
 
     Works with pytest-asyncio in either mode, and with anyio's plugin (backend asyncio).
     """
@@ -63,7 +63,7 @@ def fake_lox24(request: pytest.FixtureRequest) -> "FakeLox24":
 
 @pytest.fixture
 def mocked_aiohttp() -> "Iterator[aioresponses]":
-    """Run a test under :func:`mock_aiohttp`."""
+    """Run a test under ``mock_aiohttp``."""
     from ._mocks import mock_aiohttp  # noqa: PLC0415
 
     with mock_aiohttp() as mock:
