@@ -1,4 +1,3 @@
-# ruff: noqa: INP001  a script, in no package
 """How the site is built: ``sphinx-build -n -W docs docs/_build``, without a network.
 
 What can be made from the code is made (``_ext/made.py``), so that it stays true.

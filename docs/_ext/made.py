@@ -1,4 +1,3 @@
-# ruff: noqa: INP001  a module of the site's configuration
 """The pages that are made from the code: errors, exit codes, environment variables, help.
 
 Written below ``_made`` (not under version control) each time the site is built.
@@ -10,7 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -70,9 +69,9 @@ def _errors() -> str:
     lines = [
         "# Errors",
         "",
-        "Made from the classes. Every error is a {py:obj}`~lox24_async.Lox24Error`, can be pickled"
-        " and copied, and holds neither the token nor an object of the HTTP library. Signatures and"
-        " attributes: [](../reference/errors.md).",
+        "Made from the classes. Every error is a {py:obj}`~lox24_async.Lox24Error`, can be",
+        "pickled and copied, and holds neither the token nor an object of the HTTP library.",
+        "Signatures and attributes: [](../reference/errors.md).",
         "",
         "| class | also a | HTTP status | what it says |",
         "| --- | --- | --- | --- |",
@@ -108,7 +107,9 @@ def _tree(kind: type, depth: int = 0) -> Iterator[tuple[int, type]]:
 
 def _exit_codes() -> str:
     def rows(text: str) -> dict[int, str]:
-        return {int(code): said for code, said in re.findall(r"^\s+(\d+)\s+(.+)$", text, re.M)}
+        return {
+            int(code): said for code, said in re.findall(r"^\s+(\d+)\s+(.+)$", text, re.MULTILINE)
+        }
 
     usual, cancel = rows(EXIT_CODES), rows(CANCEL_CODES)
     missing = [code for code in ExitCode if code not in usual]
@@ -184,7 +185,7 @@ def leave_out_pages_to_come(app: Sphinx, page: str, text: list[str]) -> None:
     del page
     for name in _LATER:
         if not (Path(app.srcdir) / f"{name}.md").is_file():
-            text[0] = re.sub(rf"^.*/{name}\b.*\n", "", text[0], flags=re.M)
+            text[0] = re.sub(rf"^.*/{name}\b.*\n", "", text[0], flags=re.MULTILINE)
 
 
 # --- after the build
@@ -247,5 +248,3 @@ def inventories(docs: Path) -> dict[str, tuple[str, str]]:
         path.write_bytes(head.encode() + zlib.compress(entries.encode()))
         mapping[listed.stem] = (address, str(path))
     return mapping
-
-

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001  a module of the site's configuration
 """What autodoc has to be told about this package.
 
 Every public class says that it lives in ``lox24_async``, so that pickles and hints name no file
