@@ -214,9 +214,9 @@ class Lox24Client(Generic[FormT]):
         bulk_id: UUID | str,
         *,
         wait: bool = False,
-        form: type[Any] | None = None,
+        form: type[Bulk] | None = None,
         timeout: float | None = None,
-    ) -> Any:
+    ) -> Bulk:
         """Cancel a bulk: its messages that are not sent yet will not be sent.
 
         Idempotent in its answer: returns the bulk when it is cancelled, whoever cancelled
@@ -587,7 +587,7 @@ class Lox24Client(Generic[FormT]):
         filter: BulkFilter | None = None,  # noqa: A002
         *,
         order: Order = None,
-        form: type[Any] | None = None,
+        form: type[Bulk] | None = None,
         timeout: float | None = None,
     ) -> BulkStream[Any]:
         """List bulks, over all pages, while the next page is fetched.
@@ -645,7 +645,7 @@ class Lox24Client(Generic[FormT]):
         filter: BulkFilter | None = None,  # noqa: A002
         *,
         order: Order = None,
-        form: type[Any] | None = None,
+        form: type[Bulk] | None = None,
         timeout: float | None = None,
     ) -> BulkPage[Any]:
         """Get one page of a listing.
@@ -800,8 +800,8 @@ class Lox24Client(Generic[FormT]):
         self, bulk_id: UUID | str, *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def get_bulk(
-        self, bulk_id: UUID | str, *, form: type[Any] | None = None, timeout: float | None = None
-    ) -> Any:
+        self, bulk_id: UUID | str, *, form: type[Bulk] | None = None, timeout: float | None = None
+    ) -> Bulk:
         """Get a bulk in its full form, with text and recipients.
 
         Args:
@@ -829,8 +829,8 @@ class Lox24Client(Generic[FormT]):
         self, bulk_id: UUID | str, *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def get_bulk_status(
-        self, bulk_id: UUID | str, *, form: type[Any] | None = None, timeout: float | None = None
-    ) -> Any:
+        self, bulk_id: UUID | str, *, form: type[Bulk] | None = None, timeout: float | None = None
+    ) -> Bulk:
         """Get the short form of a bulk: where it stands, without text and recipients.
 
         Args:
@@ -875,9 +875,9 @@ class Lox24Client(Generic[FormT]):
         *,
         until: Callable[[Any], object] | None = None,
         poll_interval: float = 2.0,
-        form: type[Any] | None = None,
+        form: type[Bulk] | None = None,
         timeout: float | None = None,
-    ) -> Any:
+    ) -> Bulk:
         """Look at a bulk's status until it is where you want it.
 
         LOX24 tells nobody that a bulk has ended, so this asks: at first after
@@ -922,8 +922,8 @@ class Lox24Client(Generic[FormT]):
         self, draft: BulkDraft, *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def create_bulk(
-        self, draft: BulkDraft, *, form: type[Any] | None = None, timeout: float | None = None
-    ) -> Any:
+        self, draft: BulkDraft, *, form: type[Bulk] | None = None, timeout: float | None = None
+    ) -> Bulk:
         """Create a bulk: its messages are sent, and cost money.
 
         LOX24 has no key that would make a repeat harmless, so the request goes out again
@@ -958,8 +958,8 @@ class Lox24Client(Generic[FormT]):
         self, draft: BulkDraft, *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def simulate_bulk(
-        self, draft: BulkDraft, *, form: type[Any] | None = None, timeout: float | None = None
-    ) -> Any:
+        self, draft: BulkDraft, *, form: type[Bulk] | None = None, timeout: float | None = None
+    ) -> Bulk:
         """Let LOX24 check a draft without sending anything.
 
         That the operation exists is documented, its path (``POST /bulks/dryrun``) and answer
@@ -982,7 +982,7 @@ class Lox24Client(Generic[FormT]):
 
     async def _create(
         self, draft: BulkDraft, form: type[Any] | None, timeout: float | None, *, dry_run: bool
-    ) -> Any:
+    ) -> Bulk:
         form = self._check(form, timeout)
         check_kind("draft", draft, BulkDraft)
         deadline = self._engine.deadline(timeout)

@@ -18,6 +18,7 @@ from ._clock import Clock
 from ._faults import Drop, Fault, Script, plain_id
 from ._intermediary import Intermediary
 from ._isolation import forget_guard
+from ._public import public
 from ._rendering import content_type, form_of, not_acceptable, reply
 from ._routes import Answer, Call, Routes
 from ._server import ReceivedRequest, Reply, Server
@@ -27,6 +28,7 @@ _WINDOW: Final = 60.0
 _WRONG_ALLOWED: Final = 3
 
 
+@public
 class FakeLox24:
     """A LOX24 gateway on this machine, for tests and demos.
 

@@ -10,6 +10,8 @@ import aiohttp
 
 from lox24_async import RetryPolicy
 
+from ._public import public
+
 if TYPE_CHECKING:
     from aioresponses import aioresponses
 
@@ -21,6 +23,7 @@ second.
 """
 
 
+@public
 @contextmanager
 def mock_aiohttp(**options: Any) -> "Generator[aioresponses]":
     """Run with aioresponses in place of the network, whatever the version of aiohttp.
