@@ -5,11 +5,21 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import cycles, fake, guard, imports, memory, picture, race
+from . import cycles, fake, guard, imports, instructions, journal, layers, memory, picture, race
 from .bars import print_verdicts
 from .results import circumstances, save
 
-_NAMES = ("race", "memory", "imports", "guard", "cycles", "fake")
+_NAMES = (
+    "race",
+    "memory",
+    "imports",
+    "guard",
+    "cycles",
+    "journal",
+    "fake",
+    "layers",
+    "instructions",
+)
 
 
 def _options() -> argparse.Namespace:
@@ -82,9 +92,22 @@ class _Command:
         ours = max(count for name, count in found.items() if name != "aiohttp by hand")
         self._tell("cycles", {"cycles": ours})
 
+    def journal(self) -> None:
+        figures = journal.run(self._rounds_or(19, 2), self._requests_or(1_000, 200))
+        self._tell("journal", figures)
+
     def fake(self) -> None:
         found = fake.run(self._rounds_or(40, 5), self._requests_or(1_000, 200))
         self._save("fake", [{"name": name, "cpu_us": costs} for name, costs in found.items()])
+
+    def layers(self) -> None:
+        found = layers.run(self._rounds_or(20, 3), self._requests_or(1_000, 200))
+        self._save("layers", [{"name": name, "cpu_us": costs} for name, costs in found.items()])
+
+    def instructions(self) -> None:
+        found = instructions.run(self._requests or (50 if self._quick else 300))
+        counts = [{"name": name, "thousands": count} for name, count in found.items()]
+        self._save("instructions", counts)
 
     def _tell(self, name: str, figures: dict[str, float]) -> None:
         print_verdicts(figures)

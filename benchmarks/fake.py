@@ -20,12 +20,13 @@ from .results import progress, spread
 from .server import id_in, reply_parts
 from .slices import measure
 
-_URL = "http://127.0.0.1:9"  # nobody is there, and nobody asks
-_FIELD: dict[str, Contender] = {
+URL = "http://127.0.0.1:9"  # nobody is there, and nobody asks
+FIELD: dict[str, Contender] = {
     "aiohttp by hand": contenders.by_hand,
     "cancel_bulks": contenders.cancel_bulks,
     "iter_cancel": contenders.iter_cancel,
     "gather of cancel_bulk": contenders.gather,
+    "cancel_bulks, borrowed session": contenders.cancel_bulks_session,
 }
 
 
@@ -78,13 +79,13 @@ def no_sockets() -> Iterator[None]:
 
 def run(rounds: int, requests: int, width: int = 100) -> dict[str, list[float]]:
     """Return the microseconds of all slices; print what they come to."""
-    found: dict[str, list[float]] = {name: [] for name in _FIELD}
-    order = list(_FIELD)
+    found: dict[str, list[float]] = {name: [] for name in FIELD}
+    order = list(FIELD)
     with no_sockets():
         for number in range(rounds):
             random.shuffle(order)
             for name in order:
-                found[name].append(measure(_FIELD[name], _URL, width, requests).cpu_us)
+                found[name].append(measure(FIELD[name], URL, width, requests).cpu_us)
             progress(f"round {number + 1} of {rounds}, without sockets")
     base = found["aiohttp by hand"]
     rows = []

@@ -9,7 +9,7 @@ from .results import spread
 # Of middle lightness, readable on white and on black alike.
 _INK, _QUIET, _SPREAD = "#768390", "#76839055", "#d1495b"
 _OURS, _BASE, _OTHERS = "#3b82f6", "#8b949e", "#b08d57"
-_LABELS, _BARS, _FIGURES = 390, 400, 70  # widths of the columns, in pixels
+_LABELS, _BARS, _FIGURES = 450, 400, 70  # widths of the columns, in pixels
 _MOST = 2.0  # longer bars are cut off
 _ROW, _HEIGHT, _TOP = 26, 14, 54
 
@@ -28,7 +28,7 @@ $content
 def draw(race: Race, note: str) -> str:
     """Return the picture as SVG, with a note on how it was made."""
     entries = [entry for entry in race.cpu_us if entry.width == 100]
-    entries = [e for e in entries if not (e.speedups and e.name == "by_hand")]
+    entries = [e for e in entries if not (e.setting and e.name == "by_hand")]
     entries.sort(key=lambda entry: spread(race.cpu_ratios(entry))[1])
     bottom = _TOP + _ROW * len(entries)
     content = [_scale(at / 2, bottom) for at in range(int(_MOST * 2) + 1)]

@@ -10,13 +10,17 @@ import random
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from attrs import asdict, frozen
 
 from . import contenders, peers
-from .bars import print_table, print_verdicts
+from .bars import BARS, print_table, print_verdicts
 from .contenders import Contender
 from .processes import lines, serving
 from .results import progress, spread
@@ -30,6 +34,11 @@ FIELD: dict[str, tuple[Contender, str, tuple[int, ...]]] = {
     "cancel_bulks": (contenders.cancel_bulks, "lox24_async, cancel_bulks", (1, 10, 100)),
     "iter_cancel": (contenders.iter_cancel, "lox24_async, iter_cancel", (100,)),
     "gather": (contenders.gather, "lox24_async, gather of cancel_bulk", (100,)),
+    "cancel_bulks_session": (
+        contenders.cancel_bulks_session,
+        "lox24_async, cancel_bulks, borrowed session",
+        (100,),
+    ),
     "aiohttp_retry": (peers.aiohttp_retry, "aiohttp-retry", (100,)),
     "tenacity": (peers.tenacity, "aiohttp + tenacity", (100,)),
     "stamina": (peers.stamina, "aiohttp + stamina", (100,)),
@@ -37,7 +46,10 @@ FIELD: dict[str, tuple[Contender, str, tuple[int, ...]]] = {
     "niquests": (peers.niquests, "niquests", (100,)),
     "httpx": (peers.httpx, "httpx", (1, 10, 100)),
 }
-_WITH_SPEEDUPS = ("by_hand", "cancel_bulks", "iter_cancel", "gather")
+# What else it is measured with, and how that is called. The baseline always has the same.
+SETTINGS = {"": "", "speedups": "orjson", "uvloop": "orjson and uvloop", "tls": "TLS"}
+_NEEDS = {"": "json", "speedups": "orjson", "uvloop": "uvloop", "tls": "trustme"}
+_IN_ALL_SETTINGS = ("by_hand", "cancel_bulks", "iter_cancel", "gather")
 
 
 @frozen
@@ -46,12 +58,13 @@ class Entry:
 
     name: str
     width: int
-    speedups: bool
+    setting: str = ""
+    """One of ``SETTINGS``."""
 
     @property
     def title(self) -> str:
         """How it is called in the table and the picture."""
-        return FIELD[self.name][1] + (", with speedups" if self.speedups else "")
+        return FIELD[self.name][1] + (f", with {SETTINGS[self.setting]}" if self.setting else "")
 
 
 class Race:
@@ -63,7 +76,7 @@ class Race:
 
     def cpu_ratios(self, entry: Entry) -> list[float]:
         """Return the CPU per request against the baseline's, round by round."""
-        base = self.cpu_us[Entry("by_hand", entry.width, entry.speedups)]
+        base = self.cpu_us[Entry("by_hand", entry.width, entry.setting)]
         return [a / b for a, b in zip(self.cpu_us[entry], base, strict=True)]
 
     def times_as_fast(self, entry: Entry, other: Entry) -> list[float]:
@@ -80,32 +93,56 @@ class Race:
 
 
 def run(rounds: int, requests: int) -> Race:
-    """Run the race, without and then with the speedups."""
+    """Run the race in each setting that the machine has."""
     race, seed = Race(), random.randrange(1_000_000)
-    with serving() as url:
-        for speedups in (False, True) if find_spec("orjson") else (False,):
-            arguments = (url, rounds, requests, seed, int(speedups))
-            for line in lines("-m", "benchmarks.race", *arguments, plain=not speedups):
-                made = json.loads(line)
-                if "left_out" in made:
-                    progress(f"{made['left_out']}\n")
-                    continue
-                entry = Entry(made["name"], made["width"], speedups)
-                race.cpu_us[entry].append(made["cpu_us"])
-                race.per_second[entry].append(made["per_second"])
-                done = len(race.cpu_us[entry])
-                progress(f"round {done} of {rounds}: {entry.title}, {entry.width} in flight")
+    for setting, needed in _NEEDS.items():
+        if find_spec(needed) is None:
+            progress(f"without {SETTINGS[setting]}: {needed} is not installed\n")
+            continue
+        with _ready(setting) as (url, more):
+            arguments = (url, rounds, requests, seed, setting or "plain")
+            plain = setting not in ("speedups", "uvloop")
+            for line in lines("-m", "benchmarks.race", *arguments, plain=plain, more=more):
+                _take_in(race, setting, json.loads(line), rounds)
     return race
 
 
-def _run_here(url: str, rounds: int, requests: int, seed: int, speedups: bool) -> None:
+@contextmanager
+def _ready(setting: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Give the answering server's URL and what the process that runs has to know."""
+    if setting != "tls":
+        with serving() as url:
+            yield url, {"BENCH_LOOP": "uvloop"} if setting == "uvloop" else {}
+        return
+    trustme = import_module("trustme")
+    authority = trustme.CA()
+    with TemporaryDirectory() as folder:
+        known, own = Path(folder) / "authority.pem", Path(folder) / "server.pem"
+        authority.cert_pem.write_to_path(known)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(own)
+        with serving(own) as url:
+            yield url, {"BENCH_CA": str(known)}
+
+
+def _take_in(race: Race, setting: str, made: dict[str, Any], rounds: int) -> None:
+    if "left_out" in made:
+        progress(f"{made['left_out']}\n")
+        return
+    entry = Entry(made["name"], made["width"], setting)
+    race.cpu_us[entry].append(made["cpu_us"])
+    race.per_second[entry].append(made["per_second"])
+    done = len(race.cpu_us[entry])
+    progress(f"round {done} of {rounds}: {entry.title}, {entry.width} in flight")
+
+
+def _run_here(url: str, rounds: int, requests: int, seed: int, setting: str) -> None:
     """Run the rounds in this process; print each slice as a line of JSON."""
     random.seed(seed)
     runners = [
         (name, width)
         for name, (_, _, widths) in FIELD.items()
         for width in widths
-        if not speedups or (name in _WITH_SPEEDUPS and width == 100)
+        if setting == "plain" or (name in _IN_ALL_SETTINGS and width == 100)
     ]
     for _ in range(rounds):
         random.shuffle(runners)
@@ -133,12 +170,12 @@ def tell(race: Race) -> None:
 
 
 def _order(race: Race, entry: Entry) -> tuple[float, ...]:
-    return entry.speedups, -entry.width, spread(race.cpu_ratios(entry))[1]
+    return [*SETTINGS].index(entry.setting), -entry.width, spread(race.cpu_ratios(entry))[1]
 
 
 def _row(race: Race, entry: Entry) -> tuple[str, ...]:
     low, middle, high = spread(race.cpu_ratios(entry))
-    base = Entry("by_hand", entry.width, entry.speedups)
+    base = Entry("by_hand", entry.width, entry.setting)
     return (
         entry.title,
         str(entry.width),
@@ -151,23 +188,20 @@ def _row(race: Race, entry: Entry) -> tuple[str, ...]:
 
 
 def _verdicts(race: Race) -> Iterator[tuple[str, float]]:
-    for speedups in (False, True):
-        for name in ("cancel_bulks", "iter_cancel", "gather"):
-            entry = Entry(name, 100, speedups)
-            if entry in race.cpu_us:
-                key = f"cpu {name}{' speedups' if speedups else ''}"
-                yield key, spread(race.cpu_ratios(entry))[1]
+    for entry in sorted(race.cpu_us, key=lambda e: _order(race, e)):
+        key = f"cpu {entry.name} {entry.setting}".rstrip()
+        if key in BARS and entry.width == 100:
+            yield key, spread(race.cpu_ratios(entry))[1]
     for name, width in (
         *(("stamina_cattrs", 100), ("httpx", 1), ("httpx", 10), ("httpx", 100), ("niquests", 100)),
     ):
-        other = Entry(name, width, speedups=False)
+        other = Entry(name, width)
         if other in race.cpu_us:
-            ours = Entry("cancel_bulks", width, speedups=False)
+            ours = Entry("cancel_bulks", width)
             key = name if name == "stamina_cattrs" else f"{name} {width}"
             yield key, spread(race.times_as_fast(ours, other))[1]
 
 
 if __name__ == "__main__":
-    _url, *_numbers = sys.argv[1:]
-    _rounds, _requests, _seed, _speedups = map(int, _numbers)
-    _run_here(_url, _rounds, _requests, _seed, bool(_speedups))
+    _url, _rounds, _requests, _seed, _setting = sys.argv[1:]
+    _run_here(_url, int(_rounds), int(_requests), int(_seed), _setting)

@@ -1,12 +1,14 @@
 """A server that does nothing but answer, so that the client is the bottleneck.
 
 Every ``PUT /bulks/<id>/cancel`` gets the same status summary with the id in it, but an id that
-begins with eight zeros is not found. It prints its port and runs until its standard input ends:
+begins with eight zeros is not found. With a file of a certificate and its key as argument it
+speaks TLS. It prints its port and runs until its standard input ends:
 with the process that started it.
 """
 
 import asyncio
 import json
+import ssl
 import sys
 from contextlib import suppress
 from typing import Any, cast
@@ -79,9 +81,13 @@ class Answering(asyncio.Protocol):
             self._transport.write(self._before + bulk_id + self._after if known else _NOT_FOUND)
 
 
-async def _serve() -> None:
+async def _serve(certificate: str | None) -> None:
+    tls: ssl.SSLContext | None = None
+    if certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
     server = await asyncio.get_running_loop().create_server(
-        Answering, "127.0.0.1", 0, backlog=1_000
+        Answering, "127.0.0.1", 0, backlog=1_000, ssl=tls
     )
     async with server:
         print(server.sockets[0].getsockname()[1], flush=True)
@@ -93,7 +99,7 @@ def _main() -> None:
     with suppress(ImportError):
         from uvloop import new_event_loop as make_loop  # noqa: PLC0415  where it is installed
     with asyncio.Runner(loop_factory=make_loop) as runner:
-        runner.run(_serve())
+        runner.run(_serve(next(iter(sys.argv[1:]), None)))
 
 
 if __name__ == "__main__":

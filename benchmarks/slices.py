@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import os
 import resource
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -51,7 +53,14 @@ def measure(contender: Contender, url: str, width: int, count: int) -> Slice:
             _check(ids, results)
             return Slice(round(cpu / count * 1e6, 2), round(count / wall, 1))
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(run())
+
+
+def loop_factory() -> Any:
+    """Return what makes the loops of this process: uvloop's, where ``BENCH_LOOP`` says so."""
+    name = os.environ.get("BENCH_LOOP")
+    return import_module(name).new_event_loop if name else None
 
 
 def _cpu() -> float:

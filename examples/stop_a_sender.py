@@ -20,7 +20,10 @@ from lox24_async import (
 
 async def stop_sender(client: Lox24Client, sender: str) -> MatchReport:
     """Find the unsent bulks of a sender, show them, cancel them, wait, and report."""
-    last_hour = BulkFilter(sender_id=sender, created_from=datetime.now(UTC) - timedelta(hours=1))
+    # To the letter: "Acme" shall not stop "Acme Bank". (``sender_id=`` means "contains".)
+    last_hour = BulkFilter(
+        sender_id_exact=sender, created_from=datetime.now(UTC) - timedelta(hours=1)
+    )
 
     # 1. Find: nothing is cancelled yet.
     plan = await client.cancel_matching(last_hour, dry_run=True)
@@ -34,13 +37,8 @@ async def stop_sender(client: Lox24Client, sender: str) -> MatchReport:
     except CancelFailedError as error:
         print(f"the listing broke off: {error.__cause__}")
 
-    # 3. Wait for those that LOX24 accepted, but does not show as cancelled yet.
-    accepted = [o.bulk_id for o in report.outcomes if o.state is CancelState.ACCEPTED]
-    await asyncio.gather(
-        *(client.wait_for_bulk(bulk_id, timeout=300) for bulk_id in accepted),
-        return_exceptions=True,  # what is not there in time stays ACCEPTED below
-    )
-    await client.resolve(report)  # brings ACCEPTED and UNKNOWN up to date; never cancels
+    # 3. Look until all is known: LOX24 accepts a cancel before it shows the bulk as cancelled.
+    await client.settle(report, timeout=300)  # only looks, never cancels
 
     # 4. Report: one line for each bulk that needs a look.
     print(report)

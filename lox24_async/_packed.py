@@ -47,12 +47,6 @@ class Packer:
         self._values: list[tuple[Any, dict[str, Any]]] = []
         self._last: tuple[Any, int] = (None, 0)
 
-    def __copy__(self) -> "Packer":
-        made = Packer()
-        made._kinds.update(self._kinds)
-        made._values.extend(self._values)
-        return made
-
     def pack(self, state: int, attempts: int, bulk: Bulk) -> bytes | None:
         """Return a bulk, and two small numbers, as bytes; ``None``: it does not fit in."""
         kind = self._kind(bulk)
@@ -133,17 +127,6 @@ class Packer:
             self._kinds[key] = kind
         self._last = key, kind
         return kind
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Mappings of a frozen bulk cannot be pickled.
-        plain = [
-            (form, {n: dict(v) if n in ("extra", "as_sent") else v for n, v in values.items()})
-            for form, values in self._values
-        ]
-        for _, values in plain:
-            if not isinstance(values.get("ld_context"), str | None):
-                values["ld_context"] = dict(values["ld_context"])
-        return {"_kinds": self._kinds, "_values": plain, "_last": (None, 0)}
 
 
 def state_of(packed: bytes) -> int:

@@ -28,7 +28,7 @@ class ProcessGuard:
     """Shared by all clients of the process, whatever their loop or thread. Kept in memory."""
 
 
-def _to_directory(value: object) -> Path | None:
+def _to_directory(value: str | os.PathLike[str] | None) -> Path | None:
     if value is None or isinstance(value, Path):
         return value
     if (isinstance(value, str) and value) or isinstance(value, os.PathLike):

@@ -21,6 +21,7 @@ from .report import CancelOutcome, CancelReport, CancelState
 __all__ = ["CancelJournal", "JournalRun", "RunRecord"]
 
 _PLANNED: Final = ()
+_DURABLE_GROUP: Final = 64  # ids that are announced together at least: a sync is dear
 
 
 @public
@@ -175,7 +176,8 @@ class CancelJournal:
             origin=origin, client_id=client_id, planned=planned, wanted=wanted, note=self._note
         )
         writer.put_run(line, mark_at)
-        self._record = RunRecord(self, writer, planned or _PLANNED, width)
+        group = max(width, _DURABLE_GROUP) if self._durable else width
+        self._record = RunRecord(self, writer, planned or _PLANNED, group)
         return self._record
 
     def _end(self) -> None:
@@ -198,16 +200,17 @@ class RunRecord:
         journal: The journal.
         writer: Open and locked.
         planned: The ids of a collection, in the order in which they will be begun.
-        width: How many are announced at a time.
+        group: How many are announced at a time.
     """
 
     def __init__(
-        self, journal: CancelJournal, writer: Writer, planned: Sequence[str], width: int
+        self, journal: CancelJournal, writer: Writer, planned: Sequence[str], group: int
     ) -> None:
         self._journal = journal
         self._writer = writer
         self._planned = planned
-        self._width = width
+        self._group = group
+        self._durable = writer.durable
         self._next = 0  # the first of them that was not begun
         self._announced = 0  # the first that is not in the file as sent
         self._groups: deque[tuple[int, int]] = deque()  # up to which one; in which group of lines
@@ -230,7 +233,7 @@ class RunRecord:
         self._next = number + 1
         if number >= self._announced:
             self._announce_group()
-        if self._journal_is_durable and number + self._width >= self._announced:
+        if self._durable and number + self._group >= self._announced:
             self._announce_group()  # on its way to the disk while the others are in flight
             self._writer.begin_sync()
         while self._groups and self._groups[0][0] <= number:
@@ -238,12 +241,8 @@ class RunRecord:
         count = self._groups[0][1] if self._groups else 0
         return count if self._writer.needs_sync(count) else 0
 
-    @property
-    def _journal_is_durable(self) -> bool:
-        return self._journal._durable  # pyright: ignore[reportPrivateUsage]
-
     def _announce_group(self) -> None:
-        group = self._planned[self._announced : self._announced + self._width]
+        group = self._planned[self._announced : self._announced + self._group]
         if group:
             self._announced += len(group)
             self._write_sent(group)

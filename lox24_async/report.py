@@ -1,7 +1,6 @@
 """What became of many ids: states, outcomes, and the reports, true at any moment."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import copy
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -125,11 +124,15 @@ class CancelReport:
         return f"<{type(self).__name__}: {counts or 'empty'}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        entries = {
-            key: entry if isinstance(entry, bytes) else self._outcome(key)
-            for key, entry in self._entries.items()
-        }
-        return {"_entries": entries, "_before": {}, "_packer": copy(self._packer)}
+        return {"outcomes": self.outcomes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        CancelReport.__init__(self)
+        for name, value in state.items():
+            if name != "outcomes":
+                setattr(self, name, value)
+        for outcome in state["outcomes"]:
+            self._note(key_of(outcome.bulk_id), outcome)
 
     @property
     def outcomes(self) -> tuple[CancelOutcome, ...]:
@@ -268,7 +271,8 @@ class MatchReport(CancelReport):
         self.skipped = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | super().__getstate__()
+        counted = ("bulks", "messages", "cost", "uncounted", "unpriced", "skipped")
+        return {name: getattr(self, name) for name in counted} | super().__getstate__()
 
     def _count(self, bulk: Bulk) -> None:
         self.bulks += 1
@@ -313,7 +317,10 @@ def _wiser(before: CancelOutcome, after: CancelOutcome) -> CancelOutcome:
         case CancelState.NOT_FOUND:
             knows_less = _knows_nothing(after)
         case CancelState.REJECTED:
-            knows_less = has_verdict(before) and _knows_nothing(after)
+            # It left, and was refused: NOT_SENT is not true of it any more.
+            knows_less = state is CancelState.NOT_SENT or (
+                has_verdict(before) and _knows_nothing(after)
+            )
         case CancelState.NOT_SENT:
             knows_less = False
     return before if knows_less else after

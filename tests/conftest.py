@@ -1,7 +1,9 @@
 """What all tests share: a client on the local gateway, and quick retries."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
 
 import pytest
 import pytest_asyncio
@@ -9,11 +11,23 @@ from aioresponses import aioresponses
 from attrs import evolve
 
 from lox24_async import Lox24Client, testing
+from lox24_async._transport.direct_lane import DirectLane
 from lox24_async.testing import FakeLox24
 
 # looptime asks for the current loop before each test; without a word from us, asyncio would
 # make one that nobody closes.
 asyncio.set_event_loop(None)
+
+_LOOP = os.environ.get("LOX24_TEST_LOOP", "")
+if _LOOP:
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+        """Run on another loop, where one is named: ``uvloop`` or ``aiofastnet``."""
+        library = import_module(_LOOP)
+        made = library.new_event_loop if _LOOP == "uvloop" else library.loop_factory()
+        return {_LOOP: made}
+
 
 QUICK = evolve(testing.QUICK, max_wait=60.0)
 """The policy for tests, with the default patience: some of ours leap over minutes."""
@@ -22,6 +36,21 @@ QUICK = evolve(testing.QUICK, max_wait=60.0)
 async def prove(client: Lox24Client, fake: FakeLox24) -> None:
     """Let one good answer prove the client's token: now it needs no place in the budget."""
     await client.get_bulk_status(fake.add_bulk().uuid)
+
+
+@pytest.fixture(params=["direct", "session"])
+def lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let own sessions take the direct lane, as they do, and then the session lane."""
+    if request.param == "session":
+        monkeypatch.setattr(DirectLane, "works", False)
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def lane_intact() -> Iterator[None]:
+    """No test may make the others leave the direct lane, nor leave it itself unseen."""
+    yield
+    assert DirectLane.works
 
 
 @pytest.fixture

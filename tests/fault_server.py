@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
 
+import aiohttp
 import pytest
 import trustme
 from attrs import define, frozen
@@ -22,6 +23,7 @@ from attrs import define, frozen
 from lox24_async import Bulk, Lox24Client, Lox24Error, ProcessGuard
 from lox24_async._config import origin_of
 from lox24_async._guard.places import gates_of
+from lox24_async._transport import direct_lane, session_lane
 
 from .conftest import QUICK
 
@@ -414,6 +416,13 @@ def full(port: int = 0) -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+def connect_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time to connect be over at once, on both lanes."""
+    quick = aiohttp.ClientTimeout(total=None, sock_connect=0.05)
+    for lane in (direct_lane, session_lane):
+        monkeypatch.setattr(lane, "TIMEOUT", quick)
+
+
 # --- waiting and tidiness
 
 
@@ -432,6 +441,8 @@ async def turns(count: int = 20) -> None:
 
 def open_files() -> dict[str, str]:
     """Return the open files, sockets included: their numbers and what they are."""
+    if os.environ.get("LOX24_TEST_LOOP") == "uvloop":
+        return {}  # it opens and keeps some of its own, when it likes
     here = next(path for path in (Path("/proc/self/fd"), Path("/dev/fd")) if path.exists())
     files: dict[str, str] = {}
     for name in os.listdir(here):  # noqa: PTH208  also names that are gone a moment later

@@ -14,7 +14,7 @@ from lox24_async.errors import Lox24Error
 from lox24_async.retry import Backoff
 
 from .record import Record, TokenFacts
-from .rules import PROOF_SHARED, REST_MOST, retry_after_of
+from .rules import PROOF_SHARED, REST_MOST, Hold, retry_after_of
 from .window import Window
 
 if TYPE_CHECKING:
@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 class Ticket:
     """One call's place before the guard."""
 
-    __slots__ = ("claim", "left_at", "operation", "origin_epoch", "token_epoch", "tries", "wake")
+    __slots__ = (
+        "claim",
+        "left_at",
+        "narrow",
+        "operation",
+        "origin_epoch",
+        "token_epoch",
+        "tries",
+        "wake",
+    )
 
     def __init__(self) -> None:
         self.wake: Callable[[], None] | None = None
@@ -35,6 +44,8 @@ class Ticket:
         """The name of what it has claimed for the request that is under way."""
         self.left_at = -inf
         """When its last request was let out."""
+        self.narrow = False
+        """Whether that was while the gate was not open: as a probe, or by steps."""
         self.origin_epoch = -1
         self.token_epoch = -1
         self.tries = 0
@@ -89,9 +100,12 @@ class Rest:
         self.failures = 0
         self.cause: Lox24Error | None = None
 
-    def begin(self, error: Lox24Error, now: float, left_at: float, backoff: Backoff) -> None:
-        """Pause as the server said (a minute at most), else with backoff."""
-        pause = min(retry_after_of(error) or backoff.delay(self.failures), REST_MOST)
+    def begin(
+        self, error: Lox24Error, now: float, left_at: float, backoff: Backoff, *, obey: bool
+    ) -> None:
+        """Pause as the server said (a minute at most) if that is obeyed, else with backoff."""
+        said = retry_after_of(error) if obey else None
+        pause = min(said or backoff.delay(self.failures), REST_MOST)
         self.failures += 1
         self.shut, self.cause, self.left_at = True, error, left_at
         self.probe_at = now + pause
@@ -123,6 +137,8 @@ class TokenGate:
         self.epoch = 0  # tells an answer of today from one of before the last change
         self.line = Line()
         self.used_at = -inf
+        self.held_by_fleet: Hold | None = None
+        """What the record that hosts share said to the last claim, if it was no."""
         self.by_intermediary = False
         """Whether the last 401 or 403 has not LOX24's form."""
         self.look_at = -inf
@@ -160,6 +176,8 @@ class OriginGate:
     def __init__(self, store: "Store") -> None:
         self.lock = threading.RLock()
         self.store = store
+        self.word = store.word if store.shared else None
+        """Tells whether other processes have changed the record, if they can."""
         self.record = Record()
         self.seen = -1
         """The store's word when the record was read."""
@@ -173,10 +191,14 @@ class OriginGate:
         """Whether the last 429 that was ours has not LOX24's form."""
         self.down_since = inf
         """When the first failure came of the trouble that stands."""
+        self.hurried = False
+        """Whether a probe was sent before its time, in the trouble that stands."""
         self.refunded_at = -inf
         """When a place in the budget was last given back."""
         self.good_left_at = -inf
         """When the request left whose good answer came last."""
+        self.good_at = -inf
+        """When a good answer came last."""
         self.widths: dict[int, int] = {}
         """How many requests each client that is in use sends at once."""
         self.tokens: dict[str, TokenGate] = {}

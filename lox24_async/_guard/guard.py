@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from math import inf
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from lox24_async.errors import (
     APIStatusError,
@@ -30,6 +30,9 @@ from .record import Record
 from .refusals import date, held_back_until, refusal
 from .rules import Finding, Hold, Verdict
 from .window import Window
+
+if TYPE_CHECKING:
+    from .fleet import Fleet
 
 T = TypeVar("T")
 
@@ -66,12 +69,60 @@ class Guard:
         self._token = token
         self._lease = lease
         self._backoff = backoff
-        self._tls_error: ConnectionFailedError | None = None
-        self._tls_until = -inf
+        self.fleet: Fleet | None = None
+        """The record that hosts share, if they do."""
+        self._own_error: ConnectionFailedError | None = None  # concerns this client alone
+        self._own_until = -inf
         origin.widths[id(self)] = width
 
     def __del__(self) -> None:
         self._origin.widths.pop(id(self), None)
+
+    # --- what the record that hosts share is told, and tells
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the client's token has worked."""
+        return self._token.proven
+
+    @property
+    def lease(self) -> float:
+        """Seconds after which nobody waits for a claim's answer."""
+        return self._lease
+
+    async def confirm(self, ticket: Ticket) -> bool:
+        """Claim among all hosts, too, what was claimed on this one.
+
+        Returns:
+            Whether the request may go. If not, what was claimed is given back.
+
+        Raises:
+            ConnectionFailedError: the shared store cannot be reached, and it must be.
+        """
+        if self.fleet is None or not ticket.claim:
+            return True
+        name = self._token.digest
+        hold = await self.fleet.claim(self, name, ticket.operation, ticket.claim)
+        with self._origin.lock:
+            self._token.held_by_fleet = hold
+        return hold is None
+
+    def refresh(self, now: float) -> None:
+        """Take over what others have found out."""
+        with self._origin.lock:
+            self._token.held_by_fleet = None
+            self._look(now)
+            self._wake_next(now)
+
+    def fail(self, error: ConnectionFailedError | None) -> None:
+        """Let nothing out, or all again: the shared store, which must be asked, is away."""
+        with self._origin.lock:
+            self._own_error, self._own_until = error, -inf if error is None else inf
+            self._wake_all()
+
+    def _share(self, change: "Callable[[Record, float], object]") -> None:
+        if self.fleet is not None:
+            self.fleet.learn(change)
 
     # --- asking
 
@@ -82,9 +133,17 @@ class Guard:
         return (
             self._token.open
             and origin.open
-            and self._tls_error is None
-            and origin.store.word() == origin.seen
+            and self._own_error is None
+            and (origin.word is None or origin.word() == origin.seen)
         )
+
+    def pass_open(self, ticket: Ticket, now: float) -> bool:
+        """Let a request out if everybody may send and nobody waits; else nothing is done."""
+        if not self.is_open or self._token.line:
+            return False
+        ticket.claim, ticket.narrow, ticket.left_at = "", False, now
+        ticket.origin_epoch, ticket.token_epoch = self._origin.epoch, self._token.epoch
+        return True
 
     def enter(self, ticket: Ticket, now: float, *, take: bool = True) -> Hold | None:
         """Ask to send.
@@ -117,6 +176,7 @@ class Guard:
 
     def _let_out(self, ticket: Ticket, now: float) -> None:
         ticket.claim = ""
+        ticket.narrow = not self._origin.open
         ticket.left_at = now
         ticket.origin_epoch, ticket.token_epoch = self._origin.epoch, self._token.epoch
 
@@ -143,7 +203,7 @@ class Guard:
         for token in origin.tokens.values():
             token.look(record.tokens.get(token.digest), now)
         if record.block is not None and origin.window is None:
-            origin.window = Window()
+            origin.window = Window(now)
         origin.update_open()
 
     def _change(self, now: float, change: Callable[[Record], T]) -> T:
@@ -161,8 +221,8 @@ class Guard:
     def _hold(self, ticket: Ticket, now: float) -> Hold | None:
         """Say whether a call has to wait, by the record, the pauses, the window and the line."""
         origin, token = self._origin, self._token
-        if now < self._tls_until:
-            return Hold(self._tls_until, inf, counts=True)
+        if now < self._own_until:
+            return Hold(self._own_until, inf, counts=True)
         found = self._examine(ticket.operation, now)
         if found.ready_at == inf:
             return Hold(found.ask_at, inf, counts=True)
@@ -172,6 +232,9 @@ class Guard:
             ready_at = max(ready_at, origin.rest.probe_at)
         if not origin.shut and not found.place:  # nothing to probe
             return None if origin.window is None else self._hold_by_window(ticket, now)
+        if (fleet := token.held_by_fleet) is not None and now < fleet.ask_at:
+            ask_at, ready_at = max(ask_at, fleet.ask_at), max(ready_at, fleet.ready_at)
+            counts |= fleet.counts
         if found.place and self._is_late(now):
             ask_at = max(ask_at, origin.refunded_at + rules.COURTESY)
         first = token.line.first() or ticket
@@ -186,7 +249,7 @@ class Guard:
             ask_at = max(ask_at, ready_at + rules.COURTESY, now + rules.COURTESY)
         elif late:
             ask_at = min(ask_at, max(found.late_since - (_CALM + 2) * _LOOK, token.look_at))
-        elif origin.store.shared:  # looks for news of other processes, on behalf of all who wait
+        if first is ticket and origin.store.shared:  # looks for news of other processes, for all
             ask_at = min(ask_at, now + _POLL)
         return Hold(ask_at, found.ready_at if late else ready_at, counts)
 
@@ -207,16 +270,20 @@ class Guard:
         window = self._origin.window
         if window is None:
             return None
+        foremost = next(self._token.line.foremost(), ticket)
         free = window.free(now)
         if not free:
-            return Hold(window.next_end(), now, counts=False)
+            # One of those who wait keeps the time for all.
+            later = now + rules.COURTESY
+            ask_at = window.ask_at(now) if foremost is ticket else later
+            return Hold(max(min(ask_at, later), now), -inf, counts=False)
         if now >= window.freed_at + rules.COURTESY:
             return None
         for place, other in zip(range(free), self._token.line.foremost(), strict=False):
             if other is ticket:
                 return None
             if place == free - 1:  # all that may leave now was told so
-                return Hold(window.freed_at + rules.COURTESY, now, counts=False)
+                return Hold(now + rules.COURTESY, -inf, counts=False)
         return None
 
     def _is_late(self, now: float) -> bool:
@@ -256,7 +323,9 @@ class Guard:
         if origin.rest.shut:
             origin.rest.prober, origin.rest.lease_ends = ticket, now + self._lease
         if origin.window is not None:
-            origin.window.leave(ticket, now + self._lease)
+            origin.window.leave(ticket, now, now + self._lease)
+            if not origin.shut:
+                self._wake_next(now)  # who keeps the time now
         self._let_out(ticket, now)
         ticket.claim = name
         return None
@@ -264,10 +333,28 @@ class Guard:
     def refusal(self, now: float, operation: str = "") -> Lox24Error:
         """Return the error for a call that cannot wait: nothing was sent."""
         with self._origin.lock:
-            if now < self._tls_until and self._tls_error is not None:
-                cause = self._tls_error
+            if now < self._own_until and self._own_error is not None:
+                cause = self._own_error
                 return ConnectionFailedError(cause.message, tls=cause.tls, proxy=cause.proxy)
             return refusal(self._origin, self._token, operation, now)
+
+    @property
+    def down_since(self) -> float:
+        """When the trouble began that holds all calls up; ``inf``: none does."""
+        return self._origin.down_since
+
+    def hurry(self, now: float) -> bool:
+        """Let the next probe go at once, for those who cannot wait for it: once in an outage.
+
+        Returns:
+            Whether it may. Never while a 429 stands.
+        """
+        origin = self._origin
+        with origin.lock:
+            if origin.hurried or not origin.rest.shut or origin.record.block is not None:
+                return False
+            origin.hurried, origin.rest.probe_at = True, min(origin.rest.probe_at, now)
+            return True
 
     def held_back_until(self, now: float) -> float:
         """Return when a place is free for a request that may be wrong; ``now``: it is no matter."""
@@ -309,7 +396,7 @@ class Guard:
         """
         origin = self._origin
         if error is None and not ticket.claim and self.is_open:
-            origin.good_left_at = ticket.left_at
+            origin.good_left_at, origin.good_at = ticket.left_at, now
             return None
         if isinstance(error, ClientClosedError):
             self.leave(ticket, now, sent=error.attempts > 0)  # our own matter: nothing was learnt
@@ -347,12 +434,15 @@ class Guard:
         blocked_until = -inf if block is None else block.probe_at
         return max(origin.rest.probe_at if origin.rest.shut else -inf, blocked_until)
 
-    def _state(self) -> tuple[float, ...]:
-        """Return what those who wait would want to know of."""
-        origin, token = self._origin, self._token
-        closed = facts.closes() if (facts := origin.record.tokens.get(token.digest)) else (-inf,)
-        moments = (self._pause_until(), self._tls_until)
-        return origin.epoch, *moments, token.epoch, origin.window is None, *closed
+    def _state(self) -> tuple[object, ...]:
+        """Return what those who wait would want to know of, whatever their token."""
+        origin = self._origin
+        known = origin.record.tokens
+        tokens = [
+            (token.epoch, *(facts.closes() if (facts := known.get(token.digest)) else (-inf,)))
+            for token in {self._token: None, **dict.fromkeys(origin.waiting)}
+        ]
+        return origin.epoch, self._pause_until(), self._own_until, origin.window is None, tokens
 
     def leave(self, ticket: Ticket, now: float, *, sent: bool = True) -> None:
         """Give up: the turn passes on, but what was sent keeps its place.
@@ -441,12 +531,22 @@ class Guard:
                 name=claimed,
                 fresh=fresh,
             )
-            if record.block is not None and record.block.prober == claimed:
-                record.block.prober = ""
             return len(record.places) < places
 
         if self._change(now, change):
             origin.refunded_at = now
+        if (fleet := self.fleet) is not None:
+            fleet.learn(
+                lambda record, at: rules.settle(
+                    record,
+                    fleet.digest(token.digest),
+                    ticket.operation,
+                    verdict,
+                    at,
+                    name=claimed,
+                    fresh=fresh,
+                )
+            )
 
     def _learn_of_origin(
         self,
@@ -461,10 +561,11 @@ class Guard:
         origin = self._origin
         if isinstance(error, ConnectionFailedError) and error.final:
             # Certificates and proxy are the client's own matter: only its calls are told.
-            self._tls_error, self._tls_until = error, now + _TLS_REST
+            self._own_error, self._own_until = error, now + _TLS_REST
         elif error is None or not rules.is_trouble(error):
-            self._tls_error = None
+            self._own_error = None
             origin.good_left_at = max(origin.good_left_at, ticket.left_at)
+            origin.good_at = now
             self._open(ticket, now, probed, probed_block)
         elif rules.is_silence(error) and not (probed or claimed):
             pass  # one lost connection says nothing about the service
@@ -480,13 +581,14 @@ class Guard:
         origin = self._origin
         blocked, rest = origin.record.block, origin.rest
         if blocked is not None and (probed_block or ticket.left_at > blocked.left_at):
-            self._change(now, rules.unblock)
+            self._change(now, lambda record: rules.unblock(record, now))
+            self._share(rules.unblock)
             origin.blocked_by_intermediary = False
-        if rest.shut and (probed or ticket.left_at > rest.left_at):
+        if rest.shut and (probed or ticket.left_at >= rest.left_at):
             rest.end()
             origin.epoch += 1
         if not origin.shut:
-            origin.down_since = inf
+            origin.down_since, origin.hurried = inf, False
 
     def _add_to_wave(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
         origin = self._origin
@@ -499,13 +601,14 @@ class Guard:
             self._block(ticket, error, now)
         elif rules.retry_after_of(error):
             self._change(now, lambda record: rules.prolong_block(record, error, now))
+            self._share(lambda record, at: rules.prolong_block(record, error, at))
 
     def _shut(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
         origin = self._origin
         if origin.window is None:
-            origin.window = Window()
+            origin.window = Window(now)
         else:
-            origin.window.refuse()
+            origin.window.refuse(now)
         if not origin.shut and origin.good_left_at > ticket.left_at:
             origin.epoch += 1
             return  # one odd node among many: later requests were answered well
@@ -513,7 +616,9 @@ class Guard:
         if rules.is_block(error) or origin.record.block is not None:
             self._block(ticket, error, now)
         else:
-            origin.rest.begin(error, now, ticket.left_at, self._backoff)
+            # While others are answered well, one answer's wish binds its own call alone.
+            alone = origin.good_at > ticket.left_at
+            origin.rest.begin(error, now, ticket.left_at, self._backoff, obey=not alone)
             origin.epoch += 1
 
     def _block(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
@@ -521,16 +626,21 @@ class Guard:
         if isinstance(error, IPBlockedError):
             origin.blocked_by_intermediary = error.intermediary
 
-        def change(record: Record) -> None:
-            rules.block(
-                record,
-                error,
-                now,
-                left_at=ticket.left_at,
-                initial_delay=self._backoff.initial_delay,
-            )
+        initial_delay = self._backoff.initial_delay
+        left_at, age = ticket.left_at, now - ticket.left_at
+        before = origin.record.block
 
-        self._change(now, change)
+        def block(record: Record) -> None:
+            rules.block(record, error, now, left_at=left_at, initial_delay=initial_delay)
+
+        def block_for_all(record: Record, at: float) -> None:
+            if record.block is None or before is not None:
+                rules.block(record, error, at, left_at=at - age, initial_delay=initial_delay)
+            else:  # another host has seen it first
+                rules.prolong_block(record, error, at)
+
+        self._change(now, block)
+        self._share(block_for_all)
 
     def _widen(self, now: float) -> None:
         """Count a good answer; open for all when the window is as wide as the clients are."""
@@ -538,7 +648,7 @@ class Guard:
         if origin.window is None or origin.shut:
             return
         origin.window.answer(now)
-        if origin.window.size >= sum(origin.widths.values()):
+        if origin.window.is_over(now, sum(origin.widths.values())):
             origin.window = None
 
 

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
@@ -98,7 +98,7 @@ class HostStore:
         return change(self._memory), self._memory
 
     @contextmanager
-    def _memory_instead(self) -> Iterator[None]:
+    def _memory_instead(self) -> Generator[None]:
         """Leave the file alone for a while if it cannot be used; say so once."""
         try:
             yield
@@ -183,7 +183,7 @@ class _RecordFile:
             return False
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         """Hold the file's lock, which the kernel drops when its holder dies."""
         end = time.monotonic() + _LOCK_WAIT
         while not _try_lock(self._fd):

@@ -67,7 +67,7 @@ class TokenFacts:
     """Whether that was the answer to a probe, and not one on a token that had worked."""
     probe_at: float = _NEVER
     """No probe before that."""
-    operations: dict[str, OperationFacts] = Factory(dict)
+    operations: dict[str, OperationFacts] = Factory(dict[str, OperationFacts])
 
     @property
     def closed(self) -> bool:
@@ -118,9 +118,11 @@ class Block:
 class Record:
     """All of it, for one origin."""
 
-    places: list[Place] = Factory(list)
-    tokens: dict[str, TokenFacts] = Factory(dict)
+    places: list[Place] = Factory(list[Place])
+    tokens: dict[str, TokenFacts] = Factory(dict[str, TokenFacts])
     block: Block | None = None
+    unblocked_at: float = _NEVER
+    """When the last one ended."""
     epoch: int = 0
     """Tells an answer of today's wave from one of before the last 429 or its end."""
 
@@ -149,6 +151,8 @@ def write_record(record: Record, now: float) -> bytes:
             ]
             for name, t in _latest(record.tokens)
         }
+    if record.unblocked_at > _NEVER:
+        parts["u"] = record.unblocked_at
     if block is not None:
         parts["b"] = [
             block.first_429,
@@ -185,7 +189,7 @@ def read_record(text: bytes, now: float) -> Record:
         if not now - BELIEVED < written <= now + _SLACK:
             raise ValueError("a record of another time")
         latest = written + BELIEVED
-        record = Record(epoch=int(parts["e"]))
+        record = Record(epoch=int(parts["e"]), unblocked_at=_past(parts.get("u", _NEVER), now))
         for claim, token, operation, taken, until, state in parts.get("p", ()):
             if now < float(until):
                 record.places.append(

@@ -4,6 +4,7 @@ Functions of the gates; the caller holds the origin's lock.
 """
 
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from lox24_async.errors import (
     APIStatusError,
@@ -53,7 +54,11 @@ def refusal(origin: OriginGate, token: TokenGate, operation: str, now: float) ->
 def held_back_until(origin: OriginGate, token: TokenGate, now: float) -> float:
     """Return when the budget lets the next request go out, if only time can free a place."""
     free_at, certain = place_free_at(origin.record, now, late=False)
-    return free_at if certain and not token.proven else now
+    if not certain:
+        free_at = now
+    if (fleet := token.held_by_fleet) is not None and fleet.counts and now < fleet.ready_at < inf:
+        free_at = max(free_at, fleet.ready_at)
+    return now if token.proven else free_at
 
 
 def date(origin: OriginGate, error: IPBlockedError, now: float) -> None:

@@ -255,7 +255,7 @@ def settle(
         name: Its claim's; empty: it needed no place.
         fresh: Whether it left with a token that was proven and still counts as that.
     """
-    place = _release(record, name)
+    place = withdraw(record, name)
     if verdict is Verdict.PROVEN:
         _prove(record, token, operation, now, probe=place is not None)
     elif verdict in (Verdict.WRONG, Verdict.FORBIDDEN):
@@ -273,8 +273,13 @@ def settle(
     record.places = [p for p in record.places if now < p.until + COURTESY]
 
 
-def _release(record: Record, name: str) -> Place | None:
-    for place in record.places if name else ():
+def withdraw(record: Record, name: str) -> Place | None:
+    """Give back what was claimed; return the place in the budget, if it was one."""
+    if not name:
+        return None
+    if record.block is not None and record.block.prober == name:
+        record.block.prober = ""
+    for place in record.places:
         if place.claim == name:
             record.places.remove(place)
             return place
@@ -284,8 +289,9 @@ def _release(record: Record, name: str) -> Place | None:
 def _keep(record: Record, place: Place, until: float, state: PlaceState) -> None:
     place.claim, place.until, place.state = "", until, state
     record.places.append(place)
-    # More of them than there are places change nothing.
-    over = [p for p in record.places if p.state is not PlaceState.OUT][:-PLACES]
+    # More wrong ones than there are places change nothing. Those of which nobody saw the answer
+    # are few, and may be given back: they must not crowd out a wrong one.
+    over = [p for p in record.places if p.state is PlaceState.WRONG][:-PLACES]
     record.places = [p for p in record.places if p not in over]
 
 
@@ -346,9 +352,9 @@ def prolong_block(record: Record, error: Lox24Error, now: float) -> None:
         record.block.until = max(record.block.until, moment)
 
 
-def unblock(record: Record) -> None:
+def unblock(record: Record, now: float) -> None:
     """The service answers again."""
-    record.block = None
+    record.block, record.unblocked_at = None, now
     record.epoch += 1
 
 

@@ -54,6 +54,7 @@ class JournalFile:
             raise _failed("cannot be opened", path, error) from error
         self._mark_at: int | None = None
         self._torn = False
+        self._is_named = False  # whether its folder is on the disk
         try:
             self._is_regular = stat.S_ISREG(os.fstat(self.fd).st_mode)
             self._torn = self._ends_torn()
@@ -143,8 +144,16 @@ class JournalFile:
                 os.close(fd)
 
     def sync(self) -> None:
-        """Wait until all of it is on the disk."""
+        """Wait until all of it is on the disk, the file's name too."""
         getattr(os, "fdatasync", os.fsync)(self.fd)
+        if not self._is_named:
+            self._is_named = True
+            with suppress(OSError):  # not every system lets one sync a folder
+                folder = os.open(self.path.parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -120,7 +120,7 @@ def outcome_line(outcome: CancelOutcome) -> bytes:
     bulk = outcome.bulk
     status = messages = price = "null"
     if bulk is not None:
-        status = str(int(bulk.status_code))
+        status = f"{bulk.status_code:d}"
         if bulk.msg_total_count is not None:
             messages = str(bulk.msg_total_count)
         if bulk.price is not None:
@@ -129,7 +129,7 @@ def outcome_line(outcome: CancelOutcome) -> bytes:
     error = "null" if outcome.error is None else _error(outcome.error)
     return (
         f'{{"event":"outcome","t":"{stamp()}","bulk_id":{_quote(outcome.bulk_id)},'
-        f'"state":"{outcome.state.value}","status_code":{status},"attempts":{outcome.attempts},'
+        f'"state":"{outcome.state}","status_code":{status},"attempts":{outcome.attempts},'
         f'"request_id":{request_id},"error":{error},"messages":{messages},"price":{price}}}\n'
     ).encode("ascii")
 

@@ -28,6 +28,7 @@ class Writer:
     def __init__(
         self, file: JournalFile, *, durable: bool, complain: Callable[[OSError], None]
     ) -> None:
+        self.durable = durable
         self._file = file
         self._complain = complain
         self._loop = asyncio.get_running_loop()

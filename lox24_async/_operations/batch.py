@@ -82,6 +82,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         self._begin = begin
         self._record = record
         self._records = False  # whether we have begun what is recorded
+        self._since: float | None = None
         self._deadline: float | None = None
         self._over = False  # out of time, or the client was closed
         self._rest: Iterator[UUID | str] = iter(())  # of a collection, what was not read yet
@@ -110,8 +111,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             try:
                 await stream.aclose()
             finally:
-                for value in self._rest:
-                    self._note_unread(value)
+                self._note_rest()  # if it could not even begin
 
     # --- the job, as the workers see it
 
@@ -128,6 +128,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
                 planned = _plan(copied)
         if cut:
             self._engine.check_open()
+        self._since = self._engine.now()
         self._deadline = self._begin()
         if self._record is not None:
             self._records = self._record.begin(planned)
@@ -164,7 +165,9 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
                 if self._record is not None:
                     self._record.skip(bulk_id)
             else:
-                outcome = await self._do(CancelCall(bulk_id, self._deadline, key))
+                call = CancelCall(bulk_id, self._deadline, key)
+                call.since = self._since
+                outcome = await self._do(call)
         if self._record is not None:
             self._record.note(outcome)
         if self._report is None:
@@ -177,21 +180,25 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         self._call_off = _nothing
         if self._record is not None and self._records:
             self._record.end(interrupted=self._over or not complete)
+        self._note_rest()
 
     def _why_over(self, bulk_id: str) -> Lox24Error:
         if self._engine.closed:
             return ClientClosedError("the client is closed", bulk_id=bulk_id)
         return RequestTimeoutError("the call's time was over before it was sent", bulk_id=bulk_id)
 
-    def _note_unread(self, value: object) -> None:
+    def _note_rest(self) -> None:
+        """Write down the ids of a collection that nobody came to."""
+        rest, self._rest = self._rest, iter(())
         if self._report is None:
             return
-        try:
-            outcome = self._not_done(check_bulk_id(value), None)
-        except InvalidBulkIdError as error:
-            outcome = _no_id(value, error)
-        if outcome.bulk_id not in self._report:
-            note(self._report, outcome.bulk_id, outcome)
+        for value in rest:
+            try:
+                outcome = self._not_done(check_bulk_id(value), None)
+            except InvalidBulkIdError as error:
+                outcome = _no_id(value, error)
+            if outcome.bulk_id not in self._report:
+                note(self._report, outcome.bulk_id, outcome)
 
 
 class CancelBatch(Batch):
@@ -206,8 +213,8 @@ class CancelBatch(Batch):
             note(report, call.bulk_id, partial(_outcome_of_call, call), call.key)
         record = self._record
         try:
-            if record is not None:
-                await record.announce(call.bulk_id)
+            if record is not None and (count := record.announce(call.bulk_id)):
+                await record.synced(count)
             bulk = await cancel(self._engine, call, self._form)
         except Lox24Error as error:
             return _outcome_of_error(call, error)

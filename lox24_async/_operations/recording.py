@@ -52,9 +52,17 @@ class Record:
         )
         return True
 
-    async def announce(self, bulk_id: str) -> None:
-        """Write that a bulk's cancel is about to go out; come back when that is safe."""
-        if self._run is not None and (count := self._run.announce(bulk_id)):
+    def announce(self, bulk_id: str) -> int:
+        """Write that a bulk's cancel is about to go out.
+
+        Returns:
+            What to wait for with :meth:`synced`; 0: nothing.
+        """
+        return 0 if self._run is None else self._run.announce(bulk_id)
+
+    async def synced(self, count: int) -> None:
+        """Wait until what :meth:`announce` wrote is on the disk."""
+        if self._run is not None:
             await self._run.synced(count)
 
     def skip(self, bulk_id: str) -> None:

@@ -31,6 +31,8 @@ from .session import SessionManager
 
 R = TypeVar("R")
 _TICK: Final = 1e-5  # seconds
+_LAST_PROBE: Final = 1.0  # seconds before a batch gives up
+_MOST_TRIES: Final = 20  # of one id, however the service is
 
 
 class Attempts:
@@ -107,12 +109,13 @@ class Attempts:
                 finally:
                     self._slots.release()
                 if self._is_late(call) and _out_of_time(call.last):
-                    # Cut short by the call's own deadline: nothing was learnt of the service.
+                    # Cut short by the call's own deadline: nothing was learnt of the service,
+                    # but LOX24 may have seen the request.
                     self._count(call, call.last)
+                    self._guard.leave(call, self._clock(), sent=call.last.attempts > 0)
                     raise call.stamp(RequestTimeoutError(call.last.message))
                 pause = self._judge(call, call.last)
-                if not (self._policy.wait_out_block and isinstance(call.last, IPBlockedError)):
-                    used += 1
+                used += self._counts(call, call.last)
                 if used >= most or not (is_retried(call.last) and call.allows_repeat(call.last)):
                     raise self._final(call, call.last)
                 delay = self._delay_before_next(call, call.last, pause, used, most)
@@ -129,11 +132,11 @@ class Attempts:
 
     def _admit_at_once(self, call: Call) -> bool:
         """Whether there is a slot and the guard's leave without any waiting."""
-        if call.deadline is not None or not self._guard.is_open or not self._slots.take():
+        if call.deadline is not None or not self._slots.take():
             return False
-        if self._guard.enter(call, self._now()) is None:
+        if self._guard.pass_open(call, self._now()):
             return True
-        self._slots.release()  # another thread has shut the gate in this moment
+        self._slots.release()
         return False
 
     async def _admit(self, call: Call) -> None:
@@ -159,9 +162,8 @@ class Attempts:
                         self._waits.leave(turn, timer)
                     if not got:
                         continue
-                if not self._is_late(call) and self._guard.enter(call, self._now()) is None:
+                if await self._let_out(call):
                     return
-                self._slots.release()
                 if self._is_late(call):
                     continue
             # Wait until it is worth asking again.
@@ -180,14 +182,48 @@ class Attempts:
                 self._waits.leave(wake, timer)
                 del wake, timer  # not to be held while we wait for a slot
                 if counts:
-                    call.waited += self._clock() - now
+                    call.waited += self._now() - now
+
+    async def _let_out(self, call: Call) -> bool:
+        """Whether the guard lets the call out now, on this host and among all; else free the slot.
+
+        Raises:
+            ConnectionFailedError: the store that hosts share cannot be reached, and must be.
+        """
+        try:
+            if not self._is_late(call) and self._guard.enter(call, self._now()) is None:
+                if await self._guard.confirm(call):
+                    return True
+                self._guard.leave(call, self._now(), sent=False)
+        except BaseException as error:
+            self._slots.release()
+            if isinstance(error, ConnectionFailedError):
+                call.stamp(error)
+            raise
+        self._slots.release()
+        return False
 
     def _until(self, hold: Hold, call: Call, now: float) -> float:
         """Return when to ask again; raise if the call cannot wait so long."""
-        limit = call.limit(now, self._policy.max_wait if hold.counts else None)
-        if hold.ready_at > limit or now >= limit or self._gives_up_looking(call, now):
+        max_wait = self._policy.max_wait
+        limit = call.limit(now, max_wait if hold.counts else None, self._guard.down_since)
+        if hold.ready_at > limit and call.since is not None:
+            # What a batch waits for may be over before the next probe is due: look once more.
+            last = limit - min(_LAST_PROBE, max_wait / 4)
+            if now < last or self._guard.hurry(now):
+                return max(last, now)
+        # A rest of a tick is none: it would be waited for again and again.
+        over = hold.ready_at > limit or limit - now <= _TICK
+        if over or self._gives_up_looking(call, now):
             raise self._refusal(call, self._clock())
         return min(hold.ask_at, limit)
+
+    def _counts(self, call: Call, error: Lox24Error) -> bool:
+        """Whether an attempt uses up one of those that the policy allows."""
+        if self._policy.wait_out_block and isinstance(error, IPBlockedError):
+            return False
+        # In a batch nobody's attempts go into finding out when all may go on.
+        return call.since is None or not call.narrow or call.tries >= _MOST_TRIES
 
     def _gives_up_looking(self, call: Call, now: float) -> bool:
         # A place is free in a minute; until then the caller would not know even what we know.
@@ -237,7 +273,9 @@ class Attempts:
             pause, delay = None, self._delay(error, used)
         else:
             delay = pause
-        if now + delay > call.limit(now, self._policy.max_wait):
+        # What a batch waits for together, it gives up together: at the guard.
+        alone = pause is None or call.since is None
+        if alone and now + delay > call.limit(now, self._policy.max_wait, self._guard.down_since):
             raise self._refusal(call, now) if pause is not None else self._final(call, error)
         log.warning(
             "%s: %s; attempt %d of %d in %.1f s",

@@ -1,5 +1,7 @@
 """One call: from its place before the guard to its end."""
 
+from math import inf
+
 from lox24_async._guard.gates import Ticket
 from lox24_async.errors import ConnectionFailedError, IPBlockedError, Lox24Error
 
@@ -30,6 +32,7 @@ class Call(Ticket):
         "name",
         "repeatable",
         "sent",
+        "since",
         "waited",
     )
 
@@ -54,6 +57,8 @@ class Call(Ticket):
         self.is_look = False
         """Whether it only finds out what another call led to: then it waits for no place."""
         self.gives_way = gives_way
+        self.since: float | None = None
+        """When the batch began that it belongs to, in the loop's time; ``None``: to none."""
         self.sent = 0
         """Requests that went out on the wire and came to an end."""
         self.in_flight = False
@@ -66,9 +71,20 @@ class Call(Ticket):
     def __str__(self) -> str:
         return f"bulk {self.bulk_id}" if self.name is None else self.name
 
-    def limit(self, now: float, max_wait: float | None) -> float:
-        """Until when this call may wait."""
-        patience = float("inf") if max_wait is None else now + max_wait - self.waited
+    def limit(self, now: float, max_wait: float | None, down_since: float) -> float:
+        """Return until when this call may wait.
+
+        Args:
+            now: In the loop's time.
+            max_wait: Seconds of the policy; ``None``: this wait does not count.
+            down_since: When the trouble began that holds all calls up; ``inf``: none does.
+        """
+        if max_wait is None:
+            patience = inf
+        elif self.since is None:
+            patience = now + max_wait - self.waited
+        else:  # an outage costs a batch so much once, and not each of its ids
+            patience = max(self.since, min(down_since, now)) + max_wait
         return patience if self.deadline is None else min(patience, self.deadline)
 
     def allows_repeat(self, error: Lox24Error) -> bool:

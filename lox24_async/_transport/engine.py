@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from lox24_async._config import Secret, origin_of
+from lox24_async._guard.fleet import Fleet, fleet_of
 from lox24_async._guard.guard import Guard
 from lox24_async._guard.places import gates_of
 from lox24_async._wire.requests import Request
-from lox24_async.guards import Guards
+from lox24_async.guards import Guards, ProcessGuard, RedisGuard
 from lox24_async.retry import Backoff, Pause, RetryPolicy
 
 from .attempts import Attempts
@@ -23,6 +24,28 @@ R = TypeVar("R")
 
 _GRACE: Final = 5.0  # seconds that requests in flight get when the client is closed
 _LEASE_MARGIN: Final = 5.0  # seconds that a probe may take beyond its attempt's time
+
+
+class _Alarm:
+    """Rings at a deadline, or when the client is closed before."""
+
+    def __init__(
+        self, waits: Waits, wake: Wait, deadline: float | None, over: Callable[[], object]
+    ) -> None:
+        self._waits = waits
+        self._wake = wake
+        self._over = over
+        self._timer = waits.enter(wake, deadline)
+        wake.add_done_callback(self._ring)
+
+    def _ring(self, _: object) -> None:
+        self.call_off()
+        self._over()
+
+    def call_off(self) -> None:
+        """Never ring."""
+        self._wake.remove_done_callback(self._ring)
+        self._waits.leave(self._wake, self._timer)
 
 
 class Engine:
@@ -67,6 +90,7 @@ class Engine:
         self._process = 0
         self._guard: Guard | None = None
         self._attempts: Attempts | None = None
+        self._fleet: Fleet | None = None
 
     @property
     def origin(self) -> str:
@@ -158,19 +182,7 @@ class Engine:
         Raises:
             ClientClosedError: the client is closed already.
         """
-        wake: Wait = self._bind().create_future()
-        timer = self._waits.enter(wake, deadline)
-
-        def ring(_: object) -> None:
-            call_off()
-            over()
-
-        def call_off() -> None:
-            wake.remove_done_callback(ring)
-            self._waits.leave(wake, timer)
-
-        wake.add_done_callback(ring)
-        return call_off
+        return _Alarm(self._waits, self._bind().create_future(), deadline, over).call_off
 
     async def close(self) -> None:
         """End what waits, give requests in flight a grace time, close the sessions."""
@@ -182,6 +194,9 @@ class Engine:
                 await self._slots.drain(_GRACE)
             finally:
                 await self._session.close()
+                if self._fleet is not None:
+                    fleet, self._fleet = self._fleet, None
+                    await fleet.release()
 
     def _bind(self) -> asyncio.AbstractEventLoop:
         """Come to belong to the running loop, or check that we do."""
@@ -197,10 +212,15 @@ class Engine:
         return loop
 
     def _make_attempts(self, loop: asyncio.AbstractEventLoop) -> Attempts:
-        origin, token = gates_of(self._sharing, self._origin, self._token.reveal(), loop)
+        # What a mock answers is told to nobody else.
+        sharing = ProcessGuard() if self._session.is_mocked else self._sharing
+        origin, token = gates_of(sharing, self._origin, self._token.reveal(), loop)
         backoff = Backoff(self._retry, random.random)
         lease = self._attempt_timeout + _LEASE_MARGIN
         self._guard = Guard(origin, token, lease=lease, backoff=backoff, width=self._width)
+        if isinstance(sharing, RedisGuard) and origin.store.shared:
+            self._fleet = self._guard.fleet = fleet_of(sharing, self._origin, origin)
+            self._fleet.join(self._guard, self._token, token.digest)
         return Attempts(
             self._session,
             self._guard,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from lox24_async._checks import printable
 from lox24_async.errors import (
@@ -83,6 +84,10 @@ class LostError(aiohttp.ClientConnectionError):
         self.failure = failure
 
 
+FAILURES: Final = (aiohttp.ClientError, OSError, HttpProcessingError, aiohttp.EofStream)
+"""What aiohttp raises when there is no complete answer."""
+
+
 def timed_out(seconds: float, *, connecting: bool) -> Lox24Error:
     """Return the error of an attempt whose time is over."""
     if connecting:
@@ -90,11 +95,17 @@ def timed_out(seconds: float, *, connecting: bool) -> Lox24Error:
     return RequestTimeoutError(f"no complete answer within {seconds:g} s", attempts=1)
 
 
-def translate(error: Exception, redact: Redact) -> Lox24Error:
-    """Turn what a session raised into ours; ``attempts`` says whether the request had left."""
+def translate(error: Exception, redact: Redact, *, connecting: bool = False) -> Lox24Error:
+    """Turn what a lane raised into ours; ``attempts`` says whether the request had left.
+
+    Args:
+        error: The failure.
+        redact: Blots the token out of a foreign text.
+        connecting: Whether it is known that no connection was there yet.
+    """
     if isinstance(error, LostError):
         return error.failure
-    if not isinstance(error, aiohttp.ClientError | OSError):
+    if not isinstance(error, FAILURES):
         return _foreign(error, redact)
     if isinstance(error, _TLS_ERRORS):  # first: they are connector and OS errors as well
         return ConnectionFailedError(f"TLS failed: {_reason(error)}", tls=True)
@@ -111,13 +122,15 @@ def translate(error: Exception, redact: Redact) -> Lox24Error:
         return ConnectionFailedError(f"no connection to the proxy: {_reason(error)}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return ConnectionFailedError(f"no connection: {_reason(error)}")
+    if connecting:
+        return ConnectionFailedError("no connection: the server hung up at once, or spoke first")
     if isinstance(error, TimeoutError) and not isinstance(error, ConnectionError):
         return RequestTimeoutError("no complete answer in time", attempts=1)
     if isinstance(error, aiohttp.ClientPayloadError):
         reset = ConnectionResetError.__name__ in str(error)
         said = f": {_LOSSES[errno.ECONNRESET]}" if reset else ""
         return TransportError(f"the answer was cut short{said}", attempts=1)
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError):
         # aiohttp invents a status 400 here; the server never said it.
         return TransportError("what came was no valid HTTP", attempts=1)
     return lost(error)

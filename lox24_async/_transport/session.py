@@ -4,21 +4,16 @@ It makes, borrows and closes sessions of aiohttp, and keeps to itself what they 
 """
 
 import asyncio
-from contextvars import ContextVar
 from http import HTTPStatus
-from io import BytesIO
 from ssl import SSLContext
 from typing import Any, Final, TypeVar
 
-import aiohttp
 from aiohttp import ClientSession
-from yarl import URL
 
 from lox24_async._checks import check_kind
 from lox24_async._config import Secret, proxy_hint
 from lox24_async._log import log
-from lox24_async._wire.json import MOST_VALUES, count_values
-from lox24_async._wire.replies import KEPT_OF_CUT, Reply, body_limit, read_reply, read_request_id
+from lox24_async._wire.replies import Reply, read_reply, read_request_id
 from lox24_async._wire.requests import Request
 from lox24_async.errors import (
     ClientClosedError,
@@ -30,7 +25,13 @@ from lox24_async.errors import (
     TransportError,
 )
 
-from .failures import CONNECT_TIMEOUT, NOT_LEFT_ERRORS, LostError, lost, timed_out, translate
+from .connector import Progress, current_progress
+from .direct_lane import DirectLane, InsideChangedError
+from .failures import timed_out, translate
+from .headers import OwnHeaders
+from .patched import is_patched
+from .pool import Pool, new_session
+from .session_lane import SessionLane
 from .timeouts import Timeouts
 
 __all__ = ["ClientSession", "SessionManager"]
@@ -38,60 +39,6 @@ __all__ = ["ClientSession", "SessionManager"]
 R = TypeVar("R")
 
 _OWNER_CLOSED: Final = "the session that was handed in is closed"
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
-
-
-async def _no_resend(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    try:
-        return await handler(request)
-    except NOT_LEFT_ERRORS:
-        raise
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-        raise LostError(lost(error)) from None
-
-
-# For each request, since a borrowed session cannot be asked in advance. A PUT without a body
-# would get an invented Content-Type.
-_OPTIONS: Final[Any] = {"skip_auto_headers": ("Content-Type",), "middlewares": (_no_resend,)}
-
-
-class _Progress:
-    """How far an attempt has come."""
-
-    __slots__ = ("connecting",)
-
-    def __init__(self) -> None:
-        self.connecting = False
-
-
-_progress: ContextVar[_Progress] = ContextVar("lox24_async.progress")
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells an attempt that is still connecting from one that has left."""
-
-    async def connect(
-        self, req: aiohttp.ClientRequest, traces: Any, timeout: aiohttp.ClientTimeout
-    ) -> Any:
-        progress = _progress.get()
-        progress.connecting = True
-        connection = await super().connect(req, traces, timeout)
-        while connection.protocol is not None and connection.protocol.should_close:
-            # Something came in while it was idle; it would pass for the answer to come.
-            connection.close()
-            connection = await super().connect(req, traces, timeout)
-        progress.connecting = False
-        return connection
-
-
-class _Pool:
-    """A session and how many use it. A retired one closes when the last is done."""
-
-    def __init__(self, session: ClientSession) -> None:
-        self.session = session
-        self.users = 0
 
 
 class SessionManager:
@@ -133,17 +80,16 @@ class SessionManager:
         if ssl is not None:
             check_kind("ssl", ssl, SSLContext)
         self._base_url = base_url
-        self._base = URL(base_url, encoded=True)
-        self._prefix = self._base.raw_path.rstrip("/")
         self._token = token
         self._borrowed = session
         self._proxy = proxy
-        self._user_agent = user_agent
         self._ssl = True if ssl is None else ssl
-        self._pool: _Pool | None = None
+        headers = OwnHeaders(token, user_agent)
+        self._headers = headers
+        self._session_lane = SessionLane(base_url, headers, proxy=proxy, ssl=self._ssl)
+        self._pool: Pool | None = None
         self._timeouts = Timeouts(attempt_timeout)
         self._closing: set[asyncio.Task[None]] = set()
-        self._more_headers: dict[str, str] = {}
 
     async def exchange(self, request: Request[R], seconds: float) -> R:
         """Send a request and make the result of its answer.
@@ -178,33 +124,19 @@ class SessionManager:
 
     async def _send(self, request: Request[Any], seconds: float) -> Reply:
         pool = self._enter_pool()
-        progress = _Progress()
-        _progress.set(progress)
+        progress = Progress()
         failure: Lox24Error
         swallowed = False
-        response: aiohttp.ClientResponse | None = None
         timeout = self._timeouts.begin(seconds)
         try:
-            response = await pool.session.request(
-                request.method,
-                self._url(request.path),
-                headers=self._headers(request),
-                data=None if request.body is None else BytesIO(request.body),
-                allow_redirects=False,
-                raise_for_status=False,
-                auto_decompress=False,
-                timeout=_TIMEOUT,
-                proxy=self._proxy,
-                ssl=self._ssl,
-                **_OPTIONS,
-            )
-            content = response.content
-            limit = body_limit(request, response.status)
-            all_here = content.is_eof()  # most often it came at once
-            body, whole = (
-                _cut(content.read_nowait(), limit) if all_here else await _read(response, limit)
-            )
-            reply = Reply(response.status, response.headers, body, whole)
+            if pool.lane is None or not DirectLane.works or self._is_watched(pool.session):
+                current_progress.set(progress)
+                reply = await self._session_lane.send(pool.session, request)
+            else:
+                try:
+                    reply = await pool.lane.send(request, progress)
+                except InsideChangedError as change:
+                    reply = await self._change_lanes(change, pool, request, progress)
             if reply.status == HTTPStatus.REQUEST_TIMEOUT:
                 self._retire(pool)  # said to an idle line, before our request: out of step
             return reply
@@ -222,14 +154,9 @@ class SessionManager:
             failure = (
                 timed_out(seconds, connecting=progress.connecting)
                 if late
-                else translate(error, self._token.redact)
+                else self._typed(error, pool, progress)
             )
-            if failure.attempts and not isinstance(failure, RequestTimeoutError):
-                self._retire(pool)  # its other idle connections may be as stale
         finally:
-            if response is not None:
-                response.release()  # closes the connection if something is left in it
-                response = None
             self._timeouts.end(timeout)
             self._leave_pool(pool)
         if swallowed:
@@ -241,36 +168,61 @@ class SessionManager:
         finally:
             del failure
 
-    def _url(self, path: str) -> URL:
-        if "?" in path:
-            return URL(self._base_url + path, encoded=True)  # as it stands, brackets and all
-        return self._base.with_path(self._prefix + path, encoded=True)  # quicker by 5 µs
+    def _typed(self, error: Exception, pool: Pool, progress: Progress) -> Lox24Error:
+        """Return our error for what a lane has raised."""
+        if progress.connecting and pool.session.closed:
+            return ClientClosedError("the client was closed")
+        failure = translate(error, self._token.redact, connecting=progress.connecting)
+        if failure.attempts and not isinstance(failure, RequestTimeoutError):
+            self._retire(pool)  # its other idle connections may be as stale
+        return failure
 
-    def _headers(self, request: Request[Any]) -> dict[str, str]:
-        headers = {
-            "Accept": request.accept,
-            "Accept-Encoding": "identity",  # a small compressed body may be a huge one
-            "User-Agent": self._user_agent,
-            "X-LOX24-AUTH-TOKEN": self._token.reveal(),
-            **self._more_headers,
-        }
-        if request.method == "GET":
-            headers["Cache-Control"] = "no-store"  # yesterday's status is a lie
-        if request.body is not None:
-            headers["Content-Type"] = "application/json"
-        return headers
+    @property
+    def is_mocked(self) -> bool:
+        """Whether a mock, and not LOX24, may answer what is sent now."""
+        return is_patched()
+
+    @staticmethod
+    def _is_watched(session: ClientSession) -> bool:
+        """Whether somebody would miss a request that goes past our session."""
+        return bool(session.trace_configs) or is_patched()
+
+    async def _change_lanes(
+        self, change: InsideChangedError, pool: Pool, request: Request[Any], progress: Progress
+    ) -> Reply:
+        """Send by the session what the direct lane could not, now and for good."""
+        if DirectLane.works:
+            DirectLane.works = False
+            log.warning(
+                "this version of aiohttp is not as lox24_async knows it (%s); from now on its"
+                " session is used, which takes more time",
+                change,
+            )
+        if change.sent:
+            raise change  # it may be on the wire: no second one unseen
+        current_progress.set(progress)
+        return await self._session_lane.send(pool.session, request)
 
     # --- the pool
 
-    def _enter_pool(self) -> _Pool:
+    def _enter_pool(self) -> Pool:
         if self._pool is None:
-            self._pool = _Pool(self._borrowed or _new_session())
+            self._pool = self._new_pool()
         if self._pool.session.closed:
             raise ClientClosedError(_OWNER_CLOSED)
         self._pool.users += 1
         return self._pool
 
-    def _leave_pool(self, pool: _Pool) -> None:
+    def _new_pool(self) -> Pool:
+        if self._borrowed is not None:
+            return Pool(self._borrowed)
+        session = new_session()
+        if self._proxy is not None:
+            return Pool(session)
+        lane = DirectLane(session.connector, self._base_url, self._headers, ssl=self._ssl)
+        return Pool(session, lane)
+
+    def _leave_pool(self, pool: Pool) -> None:
         pool.users -= 1
         if self._borrowed is None and pool is not self._pool and not pool.users:
             self._close_later(pool)
@@ -282,17 +234,18 @@ class SessionManager:
         our requests asks that its connection be closed after the answer.
         """
         if self._borrowed is not None:
-            self._more_headers = {"Connection": "close"}
+            self._session_lane.more_headers = {"Connection": "close"}
         elif self._pool is not None:
             self._retire(self._pool)
 
-    def _retire(self, pool: _Pool) -> None:
+    def _retire(self, pool: Pool) -> None:
         if self._borrowed is None and pool is self._pool:
             self._pool = None
+            pool.retire()
             if not pool.users:
                 self._close_later(pool)
 
-    def _close_later(self, pool: _Pool) -> None:
+    def _close_later(self, pool: Pool) -> None:
         task = asyncio.get_running_loop().create_task(pool.session.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -302,17 +255,10 @@ class SessionManager:
         self._timeouts.close()
         pool, self._pool = self._pool, None
         if pool is not None and self._borrowed is None:
+            pool.retire()
             await pool.session.close()
         if self._closing:
             await asyncio.wait(self._closing)
-
-
-def _new_session() -> ClientSession:
-    return ClientSession(
-        connector=_Connector(limit=0),  # bounded by our own queue, which comes before
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-    )
 
 
 def _check_class(kind: type[ClientSession]) -> None:
@@ -327,23 +273,3 @@ def _check_class(kind: type[ClientSession]) -> None:
             f"the session's class {kind.__name__} makes requests in its own way (out of a cache,"
             " say): hand in a plain aiohttp.ClientSession"
         )
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """Return the body, and whether that is all of it."""
-    content = response.content
-    body = await content.readany()
-    if content.at_eof():
-        return _cut(body, limit)
-    parts, values = bytearray(body), count_values(body)
-    while part := await content.readany():
-        parts += part
-        values += count_values(part)
-        if len(parts) > limit or values > MOST_VALUES:
-            response.close()
-            return bytes(parts[:KEPT_OF_CUT]), False
-    return bytes(parts), True
-
-
-def _cut(body: bytes, limit: int) -> tuple[bytes, bool]:
-    return (body, True) if len(body) <= limit else (body[:KEPT_OF_CUT], False)

@@ -12,6 +12,8 @@ import pytest
 from lox24_async import BulkStatus, CancelState, Lox24Client, RetryPolicy
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
 
+pytestmark = pytest.mark.usefixtures("lane")
+
 POLICY = RetryPolicy(max_attempts=4, initial_delay=0.002, max_delay=0.02)
 FAULTS = (
     Fault(drop="before"),

@@ -33,6 +33,8 @@ from lox24_async import (
 from lox24_async.testing import FakeLox24
 from tests.conftest import QUICK, prove
 
+pytestmark = pytest.mark.usefixtures("lane")
+
 
 def sent(gateway: FakeLox24) -> list[str]:
     """Return the methods of what arrived."""

@@ -759,7 +759,6 @@ def attempts_of(
     exchange: Callable[[Any, float], Awaitable[Any]],
     clock: list[float],
     slots: Callable[[Waits], Slots] = lambda waits: Slots(1, waits),
-    kind: type[Guard] = Guard,
 ) -> Attempts:
     """Return the loop on a clock that the test moves, for a token that has been proven."""
     backoff = Backoff(RetryPolicy(initial_delay=0.0, max_delay=0.0), lambda: 0.0)
@@ -770,7 +769,7 @@ def attempts_of(
     session: Any = SimpleNamespace(exchange=exchange)
     return Attempts(
         session,
-        kind(origin, token, lease=65, backoff=backoff),
+        Guard(origin, token, lease=65, backoff=backoff),
         slots(waits),
         waits,
         policy=RetryPolicy(),
@@ -778,38 +777,6 @@ def attempts_of(
         attempt_timeout=60,
         clock=lambda: clock[0],
     )
-
-
-class Overtaken(Guard):
-    """A guard whose gate another thread shuts right after the first look at it."""
-
-    looked = False
-
-    @property
-    def is_open(self) -> bool:
-        """Say yes once, and be refused from then on."""
-        if not self.looked:
-            self.looked = True
-            facts = self._origin.store.read(1_000.0).facts(self._token.digest)
-            facts.close(1_000.0, 60.0, refused=True)
-            self._token.look(facts, 1_000.0)
-            return True
-        return super().is_open
-
-
-async def test_gate_that_another_thread_shuts_meanwhile() -> None:
-    """Between the look and the send the token was refused: nothing goes, nobody stays in line."""
-    sent = list[float]()
-
-    async def attempt(_: None, seconds: float) -> None:
-        sent.append(seconds)
-        raise AuthenticationError("no", status=401, attempts=1)
-
-    subject = attempts_of(attempt, [1_000.0], kind=Overtaken)
-    with pytest.raises(AuthenticationError) as caught:
-        await subject.run(REQUEST, Call("an id"))
-    assert (0, []) == (caught.value.attempts, sent)
-    assert [] == list(subject._guard._token.line)
 
 
 async def test_nothing_is_sent_after_the_deadline() -> None:

@@ -21,12 +21,16 @@ from lox24_async import (
     ServerError,
     TransportError,
 )
+from lox24_async._guard import rules
 from lox24_async._guard.gates import Line, OriginGate, Ticket, TokenGate
 from lox24_async._guard.guard import Guard
-from lox24_async._guard.rules import Hold
+from lox24_async._guard.record import PlaceState, Record
+from lox24_async._guard.rules import Hold, Verdict
 from lox24_async._guard.stores import MemoryStore, forget, gates_for
 from lox24_async.errors import error_class
 from lox24_async.retry import Backoff
+
+from .model import Page, PageStore, Process
 
 LEASE = 65.0
 T0 = 1_000.0
@@ -990,3 +994,46 @@ def test_backoff_is_never_negative_nor_nan(random: float) -> None:
     delays = [backoff.delay(failures) for failures in (-1, 0, 1, 10, 100, 10**6)]
     assert all(0 <= delay <= 8 and not isnan(delay) for delay in delays)
     assert delays == sorted(delays)
+
+
+# --- the budget
+
+
+def test_place_that_is_given_back_frees_no_wrong_one() -> None:
+    """Two wrong of a wave, two that nobody saw: when the latter are proven, two are left."""
+    record = Record()
+
+    def settle(token: str, verdict: Verdict, name: str) -> None:
+        rules.settle(record, token, "PUT", verdict, T0 + 7, name=name, fresh=True)
+
+    for number, second in enumerate(rules.NEXT_PROBE_AFTER):
+        found = rules.claim(
+            record, "b", "PUT", T0 + second, proven=False, name=f"{number}", lease=LEASE
+        )
+        assert found.ask_at == T0 + second
+    settle("a", Verdict.WRONG, "")
+    settle("a", Verdict.WRONG, "")
+    settle("b", Verdict.UNSEEN, "0")
+    settle("b", Verdict.UNSEEN, "1")
+    settle("b", Verdict.PROVEN, "2")
+    assert [PlaceState.WRONG] * 2 == [place.state for place in record.places]
+
+
+def test_news_of_another_token_wakes_its_waiters() -> None:
+    """Whichever client sees that the shared record has changed wakes all whom it concerns."""
+    page = Page()
+    here, there = (Process(PageStore(page), lambda: 1.0) for _ in range(2))
+    probe = enter(there.guards["1:a"][0], T0)
+    (waiting,) = wait_in_line(here.guards["1:a"][0], T0, 1)
+    there.guards["1:a"][0].settle(probe, None, T0 + 0.02)
+    enter(here.guards["2:b"][0], T0 + 0.03)
+    assert waiting.woken == 1
+    enter(here.guards["1:a"][0], T0 + 0.03, waiting)
+
+
+def test_news_of_another_process_is_looked_for_at_once() -> None:
+    """Who waits for a probe of another process asks again in 50 ms, not when it is late."""
+    page = Page()
+    here, there = (Process(PageStore(page), lambda: 1.0) for _ in range(2))
+    enter(there.guards["1:a"][0], T0)
+    assert held(here.guards["1:a"][0], T0, Caller()).ask_at == pytest.approx(T0 + 0.05)

@@ -6,13 +6,13 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from lox24_async import BulkStatus
+from lox24_async import BulkStatus, CancelJournal, CancelState
 from lox24_async.testing import FakeLox24
 
 pytest_plugins = ["pytester"]
@@ -46,6 +46,7 @@ async def test_python_runs(
     fake_lox24: FakeLox24,
     monkeypatch: pytest.MonkeyPatch,
     pytester: pytest.Pytester,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Each Python block of a page is a program, or a test module, and runs as it stands.
 
@@ -56,6 +57,7 @@ async def test_python_runs(
         BulkStatus.IN_PROGRESS, uuid=UUID(ID), sender_id="Acme", created_at=fake_lox24.now
     )
     stops = False
+    request.addfinalizer(metrics_forgotten())
     for code in blocks(page, "python"):
         for needed in re.findall(r"(prometheus_client|opentelemetry|Redis)", code):
             pytest.importorskip(needed.lower())
@@ -71,6 +73,37 @@ async def test_python_runs(
                 stops |= "cancel" in code
             await asyncio.to_thread(exec, compile(code, page, "exec"), {"__name__": "__main__"})
     assert stops is fake_lox24.bulks[ID].is_canceled
+
+
+def metrics_forgotten() -> Callable[[], None]:
+    """Return what takes metrics out of the process's registry that are not there yet."""
+    registry = pytest.importorskip("prometheus_client").REGISTRY
+    before = set(registry._collector_to_names)
+
+    def forget() -> None:
+        for collector in set(registry._collector_to_names) - before:
+            registry.unregister(collector)
+
+    return forget
+
+
+async def test_the_journals_page_says_what_comes_out(
+    fake_lox24: FakeLox24,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first program stops a bulk and leaves its journal; the second goes on in it."""
+    fake_lox24.add_bulk(BulkStatus.IN_PROGRESS, uuid=UUID(ID))
+    monkeypatch.setenv("LOX24_AUTH_TOKEN", fake_lox24.token)
+    monkeypatch.setenv("LOX24_BASE_URL", fake_lox24.url)
+    monkeypatch.chdir(tmp_path)
+    for program in blocks(DOCS / "journal.md", "python"):
+        code = compile(program, "journal.md", "exec")
+        await asyncio.to_thread(exec, code, {"__name__": "__main__"})
+    out = capsys.readouterr().out
+    assert out == "<CancelReport: 1 canceled> unfinished: 0\n<CancelReport: 1 canceled>\n"
+    assert CancelJournal.read("stop.jsonl")[ID].state is CancelState.CANCELED
 
 
 def run_tests(pytester: pytest.Pytester, code: str) -> None:

@@ -112,7 +112,9 @@ made = [
     BulkDraft("a", "b", phones=["+4915112345678"]), Pause(1.0, cause),
     NotCancelableError.from_look(bulk, cause), CancelReport(), MatchReport(),
     CancelOutcome(str(bulk.uuid), CancelState.CANCELED, bulk),
-    CancelFailedError("no", report=MatchReport()),
+    CancelFailedError("no", report=MatchReport()), JournalError("no", path="x"),
+    Attempt(operation="cancel", bulk_id=None, number=1, seconds=0.1, status=404, error=cause,
+            request_id=None, will_retry=False),
     CancelReport().totals[CancelState.CANCELED],
     Measurement((MessageCount(str(bulk.uuid), 1, None, cause),)),
     BulkMessage(uuid=bulk.uuid, bulk_id=bulk.uuid, extra={"ip": "192.0.2.7"}),
@@ -128,7 +130,7 @@ def test_pickles_name_no_file() -> None:
     assert b"_wire" not in run.stdout
     made = pickle.loads(run.stdout)
     assert {type(one).__module__ for one in made} == {"lox24_async"}
-    assert len(made) == 18
+    assert len(made) == 20
 
 
 @pytest.mark.parametrize("name", [*lox24_async.__all__, *testing.__all__])

@@ -4,7 +4,9 @@ import asyncio
 import hashlib
 import json
 import os
+import pickle
 import stat
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -152,7 +154,8 @@ async def test_sent_before_the_first_byte(
     assert lines(path, "run")[0]["total"] == (60 if kind == "list" else None)
     assert CancelJournal.read(path).counts[CancelState.CANCELED] == 60
     in_a_line = max(len(one["bulk_ids"]) for one in lines(path, "sent"))
-    assert in_a_line == (7 if kind == "list" else 1)
+    group = 60 if durable else 7  # a sync is dear: more are announced together
+    assert in_a_line == (group if kind == "list" else 1)
 
 
 async def test_outcomes_within_a_tenth_of_a_second(
@@ -182,7 +185,7 @@ async def test_resumed(fake_lox24: FakeLox24, path: Path) -> None:
     fake_lox24.fail_next(drop="before", bulk_id=ids[5], times=2)
     policy = RetryPolicy.none()
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, retry=policy) as client:
-        await client.cancel_bulk(ids[0])
+        await client.cancel_bulk(add(fake_lox24, 1)[0])
         fake_lox24.latency = 0.03
         first = await client.cancel_bulks(ids, journal=CancelJournal(path), timeout=0.08)
         fake_lox24.latency = 0.0
@@ -193,7 +196,7 @@ async def test_resumed(fake_lox24: FakeLox24, path: Path) -> None:
         assert set(journal.report.unfinished()) == set(first.unfinished())
         report = journal.report
         await client.cancel_bulks(report.unfinished(), report=report, journal=journal)
-    assert report.counts[CancelState.CANCELED] == 40
+    assert [o for o in report.outcomes if o.state is not CancelState.CANCELED] == []
     assert journal.report.counts == CancelJournal.read(path).counts == report.counts
     assert [o.bulk_id for o in journal.report.outcomes] == ids
     assert [run.interrupted for run in journal.runs] == [True, False]
@@ -387,3 +390,76 @@ async def test_changed_by_hand(client: Lox24Client, fake_lox24: FakeLox24, path:
     assert report[bulk_id].state is CancelState.CANCELED
     assert report["x"].state is CancelState.UNKNOWN
     assert CancelJournal.runs_of(path)[0].counts is None
+
+
+async def test_a_disk_that_hangs(
+    client: Lox24Client,
+    fake_lox24: FakeLox24,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A sync that takes too long is not waited for: one WARNING, and the stop goes on."""
+    hung = threading.Event()
+    monkeypatch.setattr("lox24_async._journal.writer._PATIENCE", 0.1)
+    monkeypatch.setattr("lox24_async._journal.file.JournalFile.sync", lambda _: hung.wait(60))
+    journal = CancelJournal(path, durable=True)
+    try:
+        report = await client.cancel_bulks(add(fake_lox24, 200), journal=journal)
+    finally:
+        hung.set()
+    assert report.counts[CancelState.CANCELED] == 200
+    assert "more than 0.1 s" in str(journal.error)
+    assert [r.levelname for r in caplog.records if "journal" in r.message] == ["WARNING"]
+    assert CancelJournal.read(path).counts == report.counts
+
+
+async def test_a_sync_that_fails(
+    client: Lox24Client, fake_lox24: FakeLox24, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that cannot sync: the same."""
+
+    def fail(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("lox24_async._journal.file.JournalFile.sync", fail)
+    journal = CancelJournal(path, durable=True)
+    report = await client.cancel_bulks(add(fake_lox24, 200), journal=journal)
+    assert report.counts[CancelState.CANCELED] == 200
+    assert "Input/output error" in str(journal.error)
+    assert journal.error is not None
+    assert isinstance(pickle.loads(pickle.dumps(journal.error)), JournalError)
+
+
+async def test_many_lost_lines(
+    client: Lox24Client, fake_lox24: FakeLox24, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be kept until the disk has space again is counted; the rest is told late."""
+    monkeypatch.setattr("lox24_async._journal.writer._MOST_KEPT", 2_000)
+    ids, count = add(fake_lox24, 60), 0
+    real, full = os.write, True
+
+    def write(fd: int, data: bytes) -> int:
+        if full and data.startswith(b"{"):
+            raise OSError(28, "No space left on device")
+        return real(fd, data)
+
+    def progress(_: object) -> None:
+        nonlocal count, full
+        count += 1
+        full = count < 40
+
+    monkeypatch.setattr("os.write", write)
+    fake_lox24.latency = 0.02
+    journal = CancelJournal(path)
+    report = await client.cancel_bulks(ids, journal=journal, progress=progress)
+    monkeypatch.undo()
+    assert report.counts[CancelState.CANCELED] == 60
+    (failed,) = lines(path, "failed")
+    assert failed["lost"] > 0
+    proven = CancelJournal.read(path)
+    assert proven.counts[CancelState.NOT_SENT] == 0
+    assert proven.counts[CancelState.CANCELED] >= 20
+    (run,) = CancelJournal.runs_of(path)
+    assert run.failed
+    assert run.ended is not None

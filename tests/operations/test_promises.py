@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import repeat
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -477,6 +478,57 @@ async def test_the_report_of_an_interrupted_stream_keeps_its_word(
     async with client.iter_cancel(ids, report=report) as stream:
         await anext(stream)
     before = report.outcomes
+    assert [str(bulk_id) for bulk_id in ids] == [o.bulk_id for o in before]  # of a list, all
     await settle_down()
     assert before == report.outcomes
     assert report.counts[CancelState.UNKNOWN] > 0
+
+
+@pytest.mark.parametrize("kind", ["repeat", "endless", "generator"])
+async def test_case_53_sources_that_never_end(
+    client: Lox24Client, fake_lox24: FakeLox24, kind: str
+) -> None:
+    """Case 53: the same id for ever, new ids for ever, an async generator on a queue."""
+    (bulk_id,) = add(fake_lox24, 1)
+    queue: asyncio.Queue[str] = asyncio.Queue()
+    queue.put_nowait(bulk_id)
+    closed = False
+
+    async def from_queue() -> AsyncIterator[str]:
+        nonlocal closed
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            closed = True
+
+    def endless() -> Iterator[str]:
+        yield bulk_id
+        while True:
+            yield str(uuid4())
+
+    sources: dict[str, Any] = {
+        "repeat": repeat(bulk_id),
+        "endless": endless(),
+        "generator": from_queue(),
+    }
+    report = await asyncio.wait_for(client.cancel_bulks(sources[kind], timeout=0.3), 30)
+    assert report[bulk_id].state is CancelState.CANCELED
+    assert closed is (kind == "generator")
+    unsent = report.counts[CancelState.NOT_SENT]
+    assert unsent <= 10
+
+
+async def test_reading_ends_while_a_consumer_is_slow(
+    client: Lox24Client, fake_lox24: FakeLox24
+) -> None:
+    """Results that wait when the time is over still come out; nothing more is read."""
+    ids = add(fake_lox24, 40)
+    source, seen = iter(ids), 0
+    async for outcome in client.iter_cancel(source, timeout=0.2):
+        assert outcome.state is CancelState.CANCELED
+        seen += 1
+        if seen == 3:
+            await asyncio.sleep(0.4)
+    assert 3 <= seen <= 13
+    assert len(list(source)) == 40 - seen

@@ -25,7 +25,6 @@ from lox24_async import (
     TransportError,
 )
 from lox24_async._transport import engine
-from lox24_async._transport import session as session_module
 from lox24_async.testing import FakeLox24
 from tests.fault_server import (
     BULK_ID,
@@ -39,6 +38,7 @@ from tests.fault_server import (
     bulk,
     client_of,
     close,
+    connect_quickly,
     failure_of,
     full,
     ids,
@@ -240,8 +240,7 @@ async def test_case_27_borrowed_session_and_connect_timeout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Also with a borrowed session, a connect that takes too long leaves no doubt."""
-    quick = aiohttp.ClientTimeout(total=None, sock_connect=0.05)
-    monkeypatch.setattr(session_module, "_TIMEOUT", quick)
+    connect_quickly(monkeypatch)
     with full() as port:
         async with aiohttp.ClientSession() as session:
             error = await failure_of(f"http://127.0.0.1:{port}", session=session)

@@ -18,12 +18,12 @@ from lox24_async import (
     RetryPolicy,
     TransportError,
 )
-from lox24_async._transport import session as session_module
 from tests.fault_server import (
     TOKEN,
     FaultServer,
     answer,
     client_of,
+    connect_quickly,
     failure_of,
     full,
     ids,
@@ -198,9 +198,8 @@ async def test_case_27_unknown_host_under_gather(
 @pytest.mark.parametrize("proven", [False, True])
 async def test_case_27_connect_timeout(proven: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection in time: the same, and the request never left."""
-    quick = aiohttp.ClientTimeout(total=None, sock_connect=0.05)
     async with shut_server(proven) as server:
-        monkeypatch.setattr(session_module, "_TIMEOUT", quick)
+        connect_quickly(monkeypatch)
         with full(server.port), connects(monkeypatch) as count:
             errors = await failures_of(server.url)
     assert {ConnectionFailedError} == {type(error) for error in errors}

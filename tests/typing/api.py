@@ -12,6 +12,7 @@ import aiohttp
 from lox24_async import (
     AccountNotActivatedError,
     APIStatusError,
+    Attempt,
     AuthenticationError,
     BadRequestError,
     Bulk,
@@ -23,6 +24,7 @@ from lox24_async import (
     BulkStatus,
     BulkTotals,
     CancelFailedError,
+    CancelJournal,
     CancelOutcome,
     CancelReport,
     CancelState,
@@ -35,6 +37,8 @@ from lox24_async import (
     IntermediaryError,
     InvalidBulkIdError,
     IPBlockedError,
+    JournalError,
+    JournalRun,
     JsonLdBulk,
     Lox24Client,
     Lox24Error,
@@ -62,6 +66,19 @@ BULK_ID = UUID("da0fa78c-4699-11ea-a637-96000028b339")
 # --- the client is typed by its form
 
 
+def observe(attempt: Attempt) -> None:
+    """One attempt, as the hook gets it."""
+    assert_type(attempt.bulk_id, str | None)
+    assert_type(attempt.number, int)
+    assert_type(attempt.seconds, float)
+    assert_type(attempt.status, int | None)
+    assert_type(attempt.error, Lox24Error | None)
+    assert_type(attempt.request_id, str | None)
+    assert_type(attempt.will_retry, bool)
+    kind: str = attempt.operation
+    assert kind
+
+
 def make_clients(session: aiohttp.ClientSession, context: ssl.SSLContext) -> None:
     """Without ``form`` a client returns ``Bulk``; with it, that form."""
     assert_type(Lox24Client(), Lox24Client[Bulk])
@@ -78,6 +95,8 @@ def make_clients(session: aiohttp.ClientSession, context: ssl.SSLContext) -> Non
         session=session,
         proxy="http://127.0.0.1:3128",
         ssl=context,
+        user_agent="billing/2.1",
+        on_attempt=observe,
     )
     assert_type(everything, Lox24Client[JsonLdBulk])
     RetryPolicy(max_attempts=3, initial_delay=0.5, max_delay=8.0, max_wait=900, wait_out_block=True)
@@ -133,6 +152,9 @@ async def many(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
     assert_type(report.counts, Mapping[CancelState, int])
     assert_type(report.counts[CancelState.UNKNOWN], int)
     assert_type(report.unresolved(), tuple[str, ...])
+    assert_type(report.unfinished(), tuple[str, ...])
+    assert_type(report[BULK_ID].request_id, str | None)
+    assert_type(await client.settle(report, timeout=60, poll_interval=1), CancelReport)
     report.raise_for_failures()
 
 
@@ -228,7 +250,31 @@ async def matching(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None
     assert_type(report.skipped, int)
     whole: CancelReport = report
     assert_type(await client.resolve(whole), CancelReport)
-    assert_type(await client.resolve([BULK_ID], timeout=5), CancelReport)
+    assert_type(await client.resolve([BULK_ID], timeout=5, form=JsonLdBulk), CancelReport)
+    exact = BulkFilter(sender_id_exact="Acme")
+    assert_type(
+        await client.keep_canceling(
+            exact, duration=60, poll_interval=1.0, quiet=10, report=report, form=JsonLdBulk
+        ),
+        MatchReport,
+    )
+
+
+async def recorded(client: Lox24Client) -> None:
+    """A journal goes with everything that is about many bulks."""
+    journal = CancelJournal("stop.jsonl", note="ticket", durable=True)
+    await client.cancel_bulks([BULK_ID], journal=journal)
+    async for outcome in client.iter_cancel([BULK_ID], journal=journal):
+        assert_type(outcome, CancelOutcome)
+    await client.cancel_matching(BulkFilter(), journal=journal)
+    await client.keep_canceling(BulkFilter(), journal=journal)
+    assert_type(journal.report, CancelReport)
+    assert_type(journal.error, JournalError | None)
+    assert_type(journal.runs, tuple[JournalRun, ...])
+    assert_type(journal.origin, str | None)
+    assert_type(journal.client_id, str | None)
+    assert_type(CancelJournal.read("stop.jsonl"), CancelReport)
+    assert_type(CancelJournal.runs_of("stop.jsonl"), tuple[JournalRun, ...])
 
 
 async def messages(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None:
