@@ -42,6 +42,7 @@ VARIABLES: Final = {
 }
 _EXPECTED_ELSEWHERE: Final = {"SSL_CERT_FILE", "HTTPS_PROXY"}
 _PRIVATE: Final = {"COLUMNS", "LINES", "HOME", "USER", "PATH"}
+_NUMBER: Final = re.compile(r"^\d(?:xx|\d\d): ")
 _LATER: Final = ("runbook",)  # pages that are linked to where they are there
 
 
@@ -76,6 +77,8 @@ def _errors() -> str:
         "| class | also a | HTTP status | what it says |",
         "| --- | --- | --- | --- |",
     ]
+    for name in lox24_async.__all__:
+        getattr(lox24_async, name)  # imported on first use; a class is known from then on
     statuses = {kind: status for status, kind in STATUS_ERRORS.items()}
     for depth, kind in _tree(lox24_async.Lox24Error):
         others = [
@@ -87,11 +90,10 @@ def _errors() -> str:
         if kind is lox24_async.ServerError:
             status = "5xx"
         first = inspect.cleandoc(kind.__doc__ or "").split("\n\n", 1)[0].replace("\n", " ")
-        indent = "&emsp;" * depth
-        lines.append(
-            f"| {indent}{{py:obj}}`~lox24_async.{kind.__name__}` | {', '.join(others)} |"
-            f" {status} | {re.sub('``', '`', first)} |"
-        )
+        indent = "&nbsp;" * 4 * depth
+        said = _NUMBER.sub("", first.replace("``", "`"))
+        named = f"{indent}{{py:obj}}`~lox24_async.{kind.__name__}`"
+        lines.append(f"| {named} | {', '.join(others)} | {status} | {said} |")
     return "\n".join(lines) + "\n"
 
 
