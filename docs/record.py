@@ -1,4 +1,3 @@
-# ruff: noqa: INP001  a script, in no package
 """Records ``command-line.svg``: real runs of ``lox24`` in a terminal, at a local gateway.
 
 ``python docs/record.py`` writes the picture beside this file. All text in it is what the

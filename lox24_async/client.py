@@ -63,7 +63,7 @@ class Lox24Client(Generic[FormT]):
     """A client for the Bulk API of the LOX24 SMS gateway.
 
     It can be made anywhere, opens its connections on first use, belongs to one event loop
-    and one process, and works with ``async with`` or with :meth:`close`.
+    and one process, and works with ``async with`` or with ``close``.
 
     Args:
         token: ``"<client id>:<key>"``; ``None`` reads ``LOX24_AUTH_TOKEN``.
@@ -214,9 +214,9 @@ class Lox24Client(Generic[FormT]):
         bulk_id: UUID | str,
         *,
         wait: bool = False,
-        form: type[Any] | None = None,
+        form: type[Bulk] | None = None,
         timeout: float | None = None,
-    ) -> Any:
+    ) -> Bulk:
         """Cancel a bulk: its messages that are not sent yet will not be sent.
 
         Idempotent in its answer: returns the bulk when it is cancelled, whoever cancelled
@@ -421,7 +421,7 @@ class Lox24Client(Generic[FormT]):
     ) -> MatchReport:
         """Cancel whatever meets a filter, and go on: for a producer that goes on creating.
 
-        Does what :meth:`cancel_matching` does, the newest first, and looks again every
+        Does what ``cancel_matching`` does, the newest first, and looks again every
         ``poll_interval`` seconds, through blocks and outages. Each bulk is cancelled once;
         one that is seen running again after anything but CANCELED, TOO_LATE or NOT_FOUND is
         cancelled again.
@@ -440,7 +440,7 @@ class Lox24Client(Generic[FormT]):
 
         Returns:
             The report, at the end of the time, or when it is quiet, or when the client is
-            closed. What is in flight at the end of the time is UNKNOWN: see :meth:`settle`.
+            closed. What is in flight at the end of the time is UNKNOWN: see ``settle``.
 
         Raises:
             CancelFailedError: the listing is refused for good (a 401, say). The error carries
@@ -587,7 +587,7 @@ class Lox24Client(Generic[FormT]):
         filter: BulkFilter | None = None,  # noqa: A002
         *,
         order: Order = None,
-        form: type[Any] | None = None,
+        form: type[Bulk] | None = None,
         timeout: float | None = None,
     ) -> BulkStream[Any]:
         """List bulks, over all pages, while the next page is fetched.
@@ -645,7 +645,7 @@ class Lox24Client(Generic[FormT]):
         filter: BulkFilter | None = None,  # noqa: A002
         *,
         order: Order = None,
-        form: type[Any] | None = None,
+        form: type[Bulk] | None = None,
         timeout: float | None = None,
     ) -> BulkPage[Any]:
         """Get one page of a listing.
@@ -735,7 +735,7 @@ class Lox24Client(Generic[FormT]):
         Raises:
             InvalidBulkIdError: before any request; ``ConfigurationError`` likewise.
             ResponseDecodeError: the answer tells no number; or the page that came with it
-                shows that the server ignored a filter, as in :meth:`list_messages`. What the
+                shows that the server ignored a filter, as in ``list_messages``. What the
                 server should have left out is asked to come first, so that it is seen.
             Lox24Error: anything else.
 
@@ -800,8 +800,8 @@ class Lox24Client(Generic[FormT]):
         self, bulk_id: UUID | str, *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def get_bulk(
-        self, bulk_id: UUID | str, *, form: type[Any] | None = None, timeout: float | None = None
-    ) -> Any:
+        self, bulk_id: UUID | str, *, form: type[Bulk] | None = None, timeout: float | None = None
+    ) -> Bulk:
         """Get a bulk in its full form, with text and recipients.
 
         Args:
@@ -829,8 +829,8 @@ class Lox24Client(Generic[FormT]):
         self, bulk_id: UUID | str, *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def get_bulk_status(
-        self, bulk_id: UUID | str, *, form: type[Any] | None = None, timeout: float | None = None
-    ) -> Any:
+        self, bulk_id: UUID | str, *, form: type[Bulk] | None = None, timeout: float | None = None
+    ) -> Bulk:
         """Get the short form of a bulk: where it stands, without text and recipients.
 
         Args:
@@ -875,9 +875,9 @@ class Lox24Client(Generic[FormT]):
         *,
         until: Callable[[Any], object] | None = None,
         poll_interval: float = 2.0,
-        form: type[Any] | None = None,
+        form: type[Bulk] | None = None,
         timeout: float | None = None,
-    ) -> Any:
+    ) -> Bulk:
         """Look at a bulk's status until it is where you want it.
 
         LOX24 tells nobody that a bulk has ended, so this asks: at first after
@@ -895,7 +895,7 @@ class Lox24Client(Generic[FormT]):
         Raises:
             InvalidBulkIdError: before any request.
             RequestTimeoutError: it was not there in time.
-            Lox24Error: a look failed for good, as :meth:`get_bulk_status` would.
+            Lox24Error: a look failed for good, as ``get_bulk_status`` would.
 
         Source: https://doc.lox24.eu/api/operations/get_status/
         """
@@ -922,8 +922,8 @@ class Lox24Client(Generic[FormT]):
         self, draft: BulkDraft, *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def create_bulk(
-        self, draft: BulkDraft, *, form: type[Any] | None = None, timeout: float | None = None
-    ) -> Any:
+        self, draft: BulkDraft, *, form: type[Bulk] | None = None, timeout: float | None = None
+    ) -> Bulk:
         """Create a bulk: its messages are sent, and cost money.
 
         LOX24 has no key that would make a repeat harmless, so the request goes out again
@@ -958,12 +958,12 @@ class Lox24Client(Generic[FormT]):
         self, draft: BulkDraft, *, form: None = None, timeout: float | None = None
     ) -> FormT: ...
     async def simulate_bulk(
-        self, draft: BulkDraft, *, form: type[Any] | None = None, timeout: float | None = None
-    ) -> Any:
+        self, draft: BulkDraft, *, form: type[Bulk] | None = None, timeout: float | None = None
+    ) -> Bulk:
         """Let LOX24 check a draft without sending anything.
 
         That the operation exists is documented, its path (``POST /bulks/dryrun``) and answer
-        are inferred from those of single messages. Repeated as :meth:`create_bulk` is.
+        are inferred from those of single messages. Repeated as ``create_bulk`` is.
 
         Args:
             draft: What would be sent.
@@ -974,7 +974,7 @@ class Lox24Client(Generic[FormT]):
             The bulk as LOX24 would create it.
 
         Raises:
-            Lox24Error: as :meth:`create_bulk`.
+            Lox24Error: as ``create_bulk``.
 
         Source: https://doc.lox24.eu/de/api/operations/api_bulks_post_dryrun_collection/
         """
@@ -982,7 +982,7 @@ class Lox24Client(Generic[FormT]):
 
     async def _create(
         self, draft: BulkDraft, form: type[Any] | None, timeout: float | None, *, dry_run: bool
-    ) -> Any:
+    ) -> Bulk:
         form = self._check(form, timeout)
         check_kind("draft", draft, BulkDraft)
         deadline = self._engine.deadline(timeout)
@@ -993,7 +993,7 @@ class Lox24Client(Generic[FormT]):
 
         The bulk also disappears from the itemised bill, so that LOX24 accepts no complaint
         about it any more. Which states can be deleted is not documented; a delete is no
-        cancel: stop a bulk with :meth:`cancel_bulk`.
+        cancel: stop a bulk with ``cancel_bulk``.
 
         Repeated after a lost answer; a 404 to such a repeat is taken for "done". A 404 to
         the first request is raised.

@@ -1,6 +1,6 @@
 """What can go wrong, as types.
 
-Every error is a :class:`Lox24Error`, says in one sentence what happened, can be pickled and
+Every error is a ``Lox24Error``, says in one sentence what happened, can be pickled and
 copied, and holds neither the token nor an object of the HTTP library.
 
 Source of the status codes: https://doc.lox24.eu/api/
@@ -315,7 +315,7 @@ class APIStatusError(Lox24Error):
         url: The URL of the request; of a listing without its filter.
         intermediary: Whether, most likely, not LOX24 but something before it said so: a 401,
             403 or 429 that has not LOX24's form. Any other 4xx of that kind is an
-            :class:`IntermediaryError`.
+            ``IntermediaryError``.
     """
 
     intermediary: bool = False

@@ -179,7 +179,7 @@ class BulkFilter:
         What the bulk does not tell counts as not met.
 
         Args:
-            bulk: As :meth:`Lox24Client.list_bulks` or ``get_bulk`` gave it.
+            bulk: As ``Lox24Client.list_bulks`` or ``get_bulk`` gave it.
         """
         return (
             (not self.uuids or str(bulk.uuid) in self.uuids)

@@ -32,7 +32,7 @@ class CancelJournal:
     ``docs/journal.md``), appended to a file of mode 0600. A bulk's id is in the file before
     the first byte of its first cancel leaves. Lines are written in groups, within 0.1
     seconds, without waiting for the disk. A journal that can no longer be written never stops
-    a stop: one WARNING, :attr:`error` is set, and the run goes on.
+    a stop: one WARNING, ``error`` is set, and the run goes on.
 
     At most one run writes to a file at a time. A later run in the same file goes on: give
     ``journal.report.unfinished()`` as the ids, and the journal.
@@ -224,7 +224,7 @@ class RunRecord:
         """Write that a bulk's cancel is about to go out.
 
         Returns:
-            What to wait for with :meth:`synced`; 0: nothing.
+            What to wait for with ``synced``; 0: nothing.
         """
         number = self._next
         if number >= len(self._planned) or self._planned[number] != bulk_id:
@@ -253,7 +253,7 @@ class RunRecord:
         self._writer.flush()
 
     async def synced(self, count: int) -> None:
-        """Wait until what :meth:`announce` wrote is on the disk."""
+        """Wait until what ``announce`` wrote is on the disk."""
         await self._writer.synced(count)
 
     def skip(self, bulk_id: str) -> None:

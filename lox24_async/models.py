@@ -261,7 +261,7 @@ ItemT = TypeVar("ItemT", bound=Bulk | BulkMessage)
 
 @frozen
 class Page(Generic[ItemT]):
-    """One page of a listing of anything; see :class:`BulkPage`."""
+    """One page of a listing of anything; see ``BulkPage``."""
 
     items: tuple[ItemT, ...]
     page: int

@@ -1,18 +1,16 @@
-"""What all tests share: a shim for aioresponses, and a client on the local gateway."""
+"""What all tests share: a client on the local gateway, and quick retries."""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
-from typing import Any
-from unittest.mock import Mock
 
-import aiohttp
 import pytest
 import pytest_asyncio
-from aioresponses import aioresponses, core
+from aioresponses import aioresponses
+from attrs import evolve
 
-from lox24_async import Lox24Client, RetryPolicy
+from lox24_async import Lox24Client, testing
 from lox24_async._transport.direct_lane import DirectLane
 from lox24_async.testing import FakeLox24
 
@@ -31,20 +29,13 @@ if _LOOP:
         return {_LOOP: made}
 
 
-QUICK = RetryPolicy(initial_delay=0.01, max_delay=0.05)
-"""A policy whose pauses no test has to wait for."""
+QUICK = evolve(testing.QUICK, max_wait=60.0)
+"""The policy for tests, with the default patience: some of ours leap over minutes."""
 
 
 async def prove(client: Lox24Client, fake: FakeLox24) -> None:
     """Let one good answer prove the client's token: now it needs no place in the budget."""
     await client.get_bulk_status(fake.add_bulk().uuid)
-
-
-class _ClientResponse(aiohttp.ClientResponse):
-    """aioresponses 0.7.9 does not know the argument that aiohttp 3.14 wants."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{"stream_writer": Mock(output_size=0)} | options)
 
 
 @pytest.fixture(params=["direct", "session"])
@@ -63,11 +54,9 @@ def lane_intact() -> Iterator[None]:
 
 
 @pytest.fixture
-def mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
+def mocked(mocked_aiohttp: aioresponses) -> aioresponses:
     """Mock aiohttp's requests, as users do."""
-    monkeypatch.setattr(core, "ClientResponse", _ClientResponse)
-    with aioresponses() as mock:
-        yield mock
+    return mocked_aiohttp
 
 
 @pytest_asyncio.fixture

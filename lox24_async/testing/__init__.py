@@ -15,9 +15,11 @@ if TYPE_CHECKING:
         StatusAnswer,
     )
     from ._isolation import forget_guard
+    from ._mocks import QUICK, mock_aiohttp
     from ._server import ReceivedRequest
 
 __all__ = [
+    "QUICK",
     "ConnectionLimit",
     "FakeLox24",
     "Fault",
@@ -28,6 +30,7 @@ __all__ = [
     "ReceivedRequest",
     "StatusAnswer",
     "forget_guard",
+    "mock_aiohttp",
 ]
 
 _HOMES: Final = {
@@ -37,10 +40,12 @@ _HOMES: Final = {
     "IngressNotFound": "_intermediary",
     "Intermediary": "_intermediary",
     "LoadBalancerPage": "_intermediary",
+    "QUICK": "_mocks",
     "RateLimit": "_intermediary",
     "ReceivedRequest": "_server",
     "StatusAnswer": "_intermediary",
     "forget_guard": "_isolation",
+    "mock_aiohttp": "_mocks",
 }
 
 

@@ -44,5 +44,5 @@ class Clock:
         return self._zero + timedelta(seconds=self.elapsed() if elapsed is None else elapsed)
 
     def until(self, moment: datetime) -> float:
-        """Return what :meth:`elapsed` says at a moment."""
+        """Return what ``elapsed`` says at a moment."""
         return (moment - self._zero).total_seconds()

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Self, get_args
+from typing import Any, Final, Self, cast, get_args
 from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from ._clock import Clock
 from ._faults import Drop, Fault, Script, plain_id
 from ._intermediary import Intermediary
 from ._isolation import forget_guard
+from ._public import public
 from ._rendering import content_type, form_of, not_acceptable, reply
 from ._routes import Answer, Call, Routes
 from ._server import ReceivedRequest, Reply, Server
@@ -27,6 +28,7 @@ _WINDOW: Final = 60.0
 _WRONG_ALLOWED: Final = 3
 
 
+@public
 class FakeLox24:
     """A LOX24 gateway on this machine, for tests and demos.
 
@@ -41,12 +43,12 @@ class FakeLox24:
       its context, all else a string. ``HEAD`` is ``GET`` without a body, ``OPTIONS`` is not
       allowed.
     - 401 for a wrong token (in one header, or in the two of the old login), and the IP block
-      (429) after more than three in a minute; 403 while :attr:`not_activated`; 402 when a
-      bulk costs more than :attr:`funds`; 400, 404, 405, 415 and 422 where they belong.
+      (429) after more than three in a minute; 403 while ``not_activated``; 402 when a
+      bulk costs more than ``funds``; 400, 404, 405, 415 and 422 where they belong.
     - New bulks begin to be sent, are processed, and stop after a cancel, each in its time.
 
-    And it does wrong what it is told to (:meth:`fail_next`, :meth:`fail_if`,
-    :meth:`block_ip`, :attr:`intermediaries`). Where the documentation is silent it does what
+    And it does wrong what it is told to (``fail_next``, ``fail_if``,
+    ``block_ip``, ``intermediaries``). Where the documentation is silent it does what
     is likeliest. All arguments but ``port`` are attributes too, and may be changed while it
     runs.
 
@@ -70,14 +72,14 @@ class FakeLox24:
             no price.
         starts_after: Seconds from when a bulk is put in, or from its ``delivery_at`` if
             that is later, until it is in progress (or has no recipients: 201); ``None``: it
-            stays new until :meth:`set_status`. As all three times, for the bulks that get
+            stays new until ``set_status``. As all three times, for the bulks that get
             to such a state from now on, and by the time of the gateway's loop.
         sends_for: Seconds from then until it is processed; ``None``: it stays in progress.
             Its messages go out evenly in this time; a cancel keeps the rest from it.
         stops_after: Seconds that a cancel takes; its answer then shows the old status.
-        intermediaries: What stands between: :class:`RateLimit`, :class:`ConnectionLimit`,
-            :class:`IngressNotFound`, :class:`LoadBalancerPage`, :class:`StatusAnswer`, or an
-            :class:`Intermediary` of your own. The first that answers keeps a request back.
+        intermediaries: What stands between: ``RateLimit``, ``ConnectionLimit``,
+            ``IngressNotFound``, ``LoadBalancerPage``, ``StatusAnswer``, or an
+            ``Intermediary`` of your own. The first that answers keeps a request back.
 
     Example:
         ``async with FakeLox24() as gateway:`` gives ``gateway.url`` and ``gateway.token``.
@@ -156,9 +158,9 @@ class FakeLox24:
         return self._url
 
     @property
-    def bulks(self) -> Bulks:
+    def bulks(self) -> Mapping[UUID | str, Bulk]:
         """The bulks as they are now, by id (``UUID`` or string)."""
-        return self._bulks
+        return cast("Mapping[UUID | str, Bulk]", self._bulks)
 
     @property
     def now(self) -> datetime:
@@ -243,7 +245,7 @@ class FakeLox24:
         self._script.add(fault, times)
 
     def fail_if(self, rule: Callable[[ReceivedRequest], Fault | None] | None) -> None:
-        """Ask a rule for each request that :meth:`fail_next` leaves alone.
+        """Ask a rule for each request that ``fail_next`` leaves alone.
 
         Args:
             rule: Gets the request, returns what to do wrong, or ``None``.

@@ -6,9 +6,12 @@ from uuid import UUID
 
 from attrs import define, field, frozen
 
+from ._public import public
+
 Drop = Literal["before", "after", "within"]
 
 
+@public
 @frozen(kw_only=True)
 class Fault:
     """One thing to do wrong with one request.

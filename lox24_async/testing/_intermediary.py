@@ -13,16 +13,18 @@ from attrs import Attribute, define, field
 from attrs.validators import ge, gt, instance_of, optional
 
 from ._faults import Fault
+from ._public import public
 from ._server import ReceivedRequest
 
 _PHRASES: Final[Mapping[int, str]] = {status.value: status.phrase for status in HTTPStatus}
 
 
+@public
 class Intermediary(ABC):
     """Something that a request passes on its way to LOX24.
 
-    Put it into :attr:`FakeLox24.intermediaries`. It keeps what it has counted: use a new one
-    for each gateway. Write your own by :meth:`fault_for`.
+    Put it into ``FakeLox24.intermediaries``. It keeps what it has counted: use a new one
+    for each gateway. Write your own by ``fault_for``.
     """
 
     @abstractmethod
@@ -44,6 +46,7 @@ def _status(_: Any, attribute: "Attribute[int]", value: Any) -> None:
         raise ValueError(f"{attribute.name} is a number from 400 to 599")
 
 
+@public
 @define(eq=False)
 class RateLimit(Intermediary):
     """A limit of requests a second, as a token bucket.
@@ -71,11 +74,12 @@ class RateLimit(Intermediary):
         return None if passes else _page(self.status, self.retry_after)
 
 
+@public
 @define(eq=False)
 class ConnectionLimit(Intermediary):
     """A limit of connections that are in use at once: of requests in work, as HTTP/1.1 has it.
 
-    Set :attr:`FakeLox24.latency`, or nothing is in work for long.
+    Set ``FakeLox24.latency``, or nothing is in work for long.
 
     Args:
         most: How many it lets through at once.
@@ -130,6 +134,7 @@ class _Spell(Intermediary):
     def _fault(self) -> Fault: ...
 
 
+@public
 @define(eq=False, kw_only=True)
 class IngressNotFound(_Spell):
     """An ingress that has lost its service, as in mid-deploy: 404 in plain text for all.
@@ -150,6 +155,7 @@ class IngressNotFound(_Spell):
         )
 
 
+@public
 @define(eq=False)
 class LoadBalancerPage(_Spell):
     """A load balancer that gets no answer from LOX24 and says so with a page of HTML.
@@ -174,6 +180,7 @@ class LoadBalancerPage(_Spell):
         return _page(self.status, self.retry_after, executed=self.executed, delay=self.delay)
 
 
+@public
 @define(eq=False)
 class StatusAnswer(_Spell):
     """LOX24 itself, which answers all with one error (402, 403, 500 …), and does nothing else.

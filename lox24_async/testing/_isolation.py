@@ -2,7 +2,10 @@
 
 import sys
 
+from ._public import public
 
+
+@public
 def forget_guard(url: str | None = None) -> None:
     """Forget what this process has learnt of tokens and services.
 

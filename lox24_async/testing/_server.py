@@ -11,8 +11,10 @@ from lox24_async import Headers
 
 from ._clock import Clock
 from ._faults import Drop
+from ._public import public
 
 
+@public
 @frozen
 class ReceivedRequest:
     """What arrived at the gateway."""

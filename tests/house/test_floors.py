@@ -1,6 +1,7 @@
 """Imports run downwards only: the floors of docs/architecture.md, held against the code."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,8 @@ FLOORS = [
     {"models"},
     {"_log", "_public"},
 ]
-BESIDE = {"cli": {"testing"}, "testing": set[str]()}
+BESIDE = {"cli": {"testing"}, "testing": set[str](), "__main__.py": {"cli"}}
+MAP = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 FILES = sorted(p for p in HOME.rglob("*.py") if p.relative_to(HOME).parts[0][:-3] != "__init__")
 
@@ -64,7 +66,7 @@ def test_imports_run_downwards(path: Path) -> None:
 def test_every_room_has_a_floor() -> None:
     """No room stands outside the plan, and none is planned that is not there."""
     rooms = {path.relative_to(HOME).parts[0].removesuffix(".py") for path in FILES}
-    assert set(LEVEL) | {"cli", "testing"} == rooms
+    assert set(LEVEL) | {"cli", "testing", "__main__"} == rooms
 
 
 def test_one_door_to_the_http_library() -> None:
@@ -73,3 +75,37 @@ def test_one_door_to_the_http_library() -> None:
         room = path.relative_to(HOME).parts[0]
         if room not in {"_transport", "testing"}:
             assert "import aiohttp" not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_map_agrees_with_the_floors() -> None:
+    """The table of ``docs/architecture.md`` has these floors, in this order."""
+    rows = re.findall(r"^\| (\d+) \| (.+?) \|", MAP, re.MULTILINE)
+    assert [str(number + 1) for number in range(len(FLOORS))] == [number for number, _ in rows]
+    assert FLOORS == [set(re.findall(r"`(\w+)`", rooms)) for _, rooms in rows]
+
+
+def defined(body: list[ast.stmt]) -> dict[str, list[ast.stmt]]:
+    """Return the names that statements define, with what stands within each."""
+    names: dict[str, list[ast.stmt]] = {}
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names[node.name] = node.body
+        elif isinstance(node, ast.Assign):
+            names |= {target.id: [] for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names[node.target.id] = []
+    return names
+
+
+def test_the_walks_name_what_is_there() -> None:
+    """Every file that the page names exists, and defines the name that follows it."""
+    named = re.findall(r"`([\w/]+\.py)(?:: ([\w.]+))?`", MAP)
+    assert len(named) > 20
+    for file, name in named:
+        if file.startswith("tests/"):
+            assert (HOME.parent / file).is_file()
+            continue
+        body = ast.parse((HOME / file).read_text(encoding="utf-8")).body
+        for part in filter(None, name.split(".")):
+            assert part in defined(body), f"{file} defines no {name}"
+            body = defined(body)[part]

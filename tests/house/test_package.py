@@ -3,6 +3,8 @@
 import ast
 import inspect
 import pickle
+import pydoc
+import re
 import subprocess
 import sys
 import typing
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 import lox24_async
+from lox24_async import testing
 
 TREE = ast.parse(Path(lox24_async.__file__).read_text(encoding="utf-8"))
 
@@ -128,3 +131,32 @@ def test_pickles_name_no_file() -> None:
     made = pickle.loads(run.stdout)
     assert {type(one).__module__ for one in made} == {"lox24_async"}
     assert len(made) == 20
+
+
+@pytest.mark.parametrize("name", [*lox24_async.__all__, *testing.__all__])
+def test_help_reads_well(name: str) -> None:
+    """``help()`` shows no markup that only a site understands, and names no private place."""
+    named = getattr(lox24_async, name, None) or getattr(testing, name)
+    text = pydoc.plain(pydoc.render_doc(named))
+    assert [] == re.findall(r":[a-z]+:`", text)
+    hinted = [named, *functions(named)] if isinstance(named, type) else [named]
+    shown = " ".join(str(inspect.signature(one)) for one in hinted if inspect.isfunction(one))
+    assert [] == re.findall(r"lox24_async\.\w*\.?_\w+", shown)
+
+
+@pytest.mark.parametrize("one", [*functions(lox24_async.Lox24Client)], ids=lambda one: one.__name__)
+def test_each_method_says_what_it_returns(one: Any) -> None:
+    """Where types depend on the form, the overloads tell; ``help()`` says at least ``Bulk``."""
+    assert inspect.signature(one).return_annotation is not Any
+    assert one.__doc__ or one.__name__ == "__init__"
+
+
+def test_as_a_module() -> None:
+    """``python -m lox24_async`` is ``lox24``."""
+    run = subprocess.run(
+        [sys.executable, "-m", "lox24_async", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, f"lox24 {lox24_async.__version__}\n") == (run.returncode, run.stdout)

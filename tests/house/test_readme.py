@@ -31,6 +31,27 @@ def test_ci_runs_the_test_command_to_the_letter() -> None:
     assert SHELL[1].strip() in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
+def test_status_and_size() -> None:
+    """That nothing was tried against the real service stands at the top; the rest is short."""
+    lines = README.splitlines()
+    assert "not tried against the real service" in "\n".join(lines[:10])
+    assert len(lines) <= 145
+
+
+def test_links_work_on_a_package_index() -> None:
+    """An index shows the README alone: there no relative link leads anywhere."""
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert targets
+    assert all(target.startswith("https://") for target in targets)
+
+
+def test_files_that_it_names_are_there() -> None:
+    """What the README names in this repository exists."""
+    named = re.findall(r"`((?:docs|examples|benchmarks|\.ci)/[^`]*|[A-Z]+\.md)`", README)
+    assert named
+    assert [] == [name for name in named if not (ROOT / name).exists()]
+
+
 @pytest.mark.parametrize("code", [code for code in EXAMPLES if "asyncio.run" in code])
 async def test_programs_run(
     code: str,
@@ -42,9 +63,9 @@ async def test_programs_run(
     """Each whole program finds its bulk on the local gateway, and stops it if it says so."""
     fake_lox24.add_bulk(BulkStatus.IN_PROGRESS, uuid=UUID(ID), sender_id="Acme")
     fake_lox24.starts_after = fake_lox24.sends_for = 0.0  # of those to come
+    monkeypatch.chdir(tmp_path)  # some write a journal
     monkeypatch.setenv("LOX24_AUTH_TOKEN", fake_lox24.token)
     monkeypatch.setenv("LOX24_BASE_URL", fake_lox24.url)
-    monkeypatch.chdir(tmp_path)
     program = compile(code, "README.md", "exec")
     await asyncio.to_thread(exec, program, {"__name__": "__main__"})
     assert ("cancel" in code) is fake_lox24.bulks[ID].is_canceled

@@ -857,7 +857,7 @@ async def test_5000_bulks_that_change(
     ]
 
     def listed() -> set[UUID]:
-        everything = fake_lox24.bulks.all()
+        everything = list(fake_lox24.bulks.values())
         return {b.uuid for b in everything if wanted is None or wanted.matches(b)}
 
     def change(request: ReceivedRequest) -> None:

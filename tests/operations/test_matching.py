@@ -69,7 +69,7 @@ def asked(gateway: FakeLox24) -> set[str]:
 
 def canceled(gateway: FakeLox24) -> set[UUID]:
     """Return the bulks that the gateway has cancelled."""
-    return {bulk_id for bulk_id, bulk in gateway.bulks.items() if bulk.is_canceled}
+    return {bulk.uuid for bulk in gateway.bulks.values() if bulk.is_canceled}
 
 
 def in_state(report: CancelReport, state: CancelState) -> set[UUID]:
