@@ -5,8 +5,10 @@ import logging
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -28,6 +30,7 @@ T = TypeVar("T")
 PATIENT: Final = lox.RetryPolicy(max_wait=900.0, wait_out_block=True)
 """Waits for the end of a block, ten minutes, and goes on."""
 _LAST_WORDS: Final = 1.0  # seconds in which a stopped run writes down what it knows
+_AT_THE_LATEST: Final = 2.5  # seconds from the second Ctrl-C to the end of the program
 
 
 def finish(work: Callable[[], ExitCode], *, debug: bool) -> ExitCode:
@@ -155,7 +158,9 @@ class Session:
         note = None if progress is None else progress.take_warning
         with library_log(partial(say, console), note, debug=debug):
             try:
-                return asyncio.run(self._main(work, display, progress if in_order else None))
+                with leaving_soon():
+                    main = self._main(work, display, progress if in_order else None)
+                    return asyncio.run(main)
             except asyncio.CancelledError:  # a closed terminal, or a kill
                 raise KeyboardInterrupt from None
             except lox.Lox24Error as error:
@@ -167,6 +172,7 @@ class Session:
         self, work: Coroutine[Any, Any, T], display: Display, progress: Progress | None
     ) -> T:
         stop_like_ctrl_c()
+        hang_nowhere()
         interrupted = False
         async with self.client, shown(display):  # closed even if its grace time is cut short
             job = asyncio.create_task(work)
@@ -221,6 +227,48 @@ def stop_like_ctrl_c() -> None:
             continue  # under nohup a hang-up is no matter
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, task.cancel)
+
+
+class _Executor(ThreadPoolExecutor):
+    """Threads for what may hang (a name to be resolved, a reader): nobody waits for their end."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        del wait
+        super().shutdown(wait=False, cancel_futures=cancel_futures or True)
+
+
+def hang_nowhere() -> None:
+    """Let the running loop end without waiting for threads, and count the Ctrl-Cs.
+
+    Who types the second one leaves soon, whatever hangs: a disk, a name server.
+    """
+    asyncio.get_running_loop().set_default_executor(_Executor())
+    stop = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(stop):
+        return
+    count = 0
+
+    def interrupt(number: int, frame: Any) -> object:
+        nonlocal count
+        count += 1
+        if count == 2:
+            last = threading.Timer(_AT_THE_LATEST, os._exit, (ExitCode.INTERRUPTED,))
+            last.daemon = True
+            last.start()
+        return stop(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
+@contextmanager
+def leaving_soon() -> Generator[None]:
+    """Give Ctrl-C back its meaning behind a run."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 # --- many ids
@@ -283,7 +331,8 @@ class _LogHandler(logging.Handler):
         self._take = take
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._take(record, mask(record.getMessage()))
+        with suppress(Exception):  # a log never ends a run
+            self._take(record, mask(record.getMessage()))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from lox24_async import CancelOutcome, CancelState, Pause
+from lox24_async.cli.streams import is_behind
 
 from .outcomes import is_unreachable, label_of
 from .sentences import IN_VAIN, explain_pause
@@ -126,7 +127,8 @@ async def draw(
                 drawn = picture()
                 if drawn is None:
                     return
-                live.update(drawn, refresh=True)
+                # A terminal that is behind gets the next picture instead of one more.
+                live.update(drawn, refresh=not is_behind(console.file))
                 cost = clock() - begun
                 await sleep(max(_FRAME, min(cost * _REST, _LONGEST)))
         finally:

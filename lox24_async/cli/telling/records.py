@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -14,7 +15,10 @@ from typing import Any, Final, Self
 from rich.text import Text
 
 import lox24_async as lox
+from lox24_async.cli import streams
+from lox24_async.cli.exits import CommandError, ExitCode
 from lox24_async.cli.options import BulkForm, Output
+from lox24_async.cli.text import why
 
 from .tables import bulk_line, make_console, messages_of, print_facts, say_cut
 
@@ -56,6 +60,9 @@ def write_records(output: Output, columns: Sequence[str], records: Iterable[Reco
     """Write records that are all there; a table is none for machines, and nothing is written.
 
     Does not mind a reader that left.
+
+    Raises:
+        CommandError: they cannot be written.
     """
     if output is not Output.TABLE:
         form = _RECORD_FORMS[output](columns)
@@ -63,8 +70,50 @@ def write_records(output: Output, columns: Sequence[str], records: Iterable[Reco
             write_out("".join((form.head, *map(form.row, records), form.tail)))
 
 
+class RecordStream:
+    """Records on stdout, each as soon as it is known; json, which is one text, at the end.
+
+    Nothing that goes wrong with stdout comes out of here: the work goes on.
+    """
+
+    def __init__(self, output: Output, columns: Sequence[str]) -> None:
+        self._form = None if output is Output.TABLE else _RECORD_FORMS[output](columns)
+        self.is_live = output in (Output.NDJSON, Output.CSV)
+        """Whether each record is written as soon as it is known."""
+        self._problem: Exception | None = None
+        if self.is_live and self._form is not None:
+            self._put(self._form.head)
+
+    def put(self, record: Record) -> None:
+        """Write a record now, if the form has one record a line."""
+        if self.is_live and self._form is not None:
+            self._put(self._form.row(record))
+
+    def end(self, records: Iterable[Record]) -> None:
+        """Write all records now, if the form is one text."""
+        if self._form is not None and not self.is_live:
+            self._put("".join((self._form.head, *map(self._form.row, records), self._form.tail)))
+
+    def _put(self, text: str) -> None:
+        if text:
+            self._problem = streams.put(sys.stdout, text) or self._problem
+
+    def problem(self) -> str | None:
+        """Wait until all is written; say what could not be."""
+        if self._form is None:
+            return None
+        problem = streams.settle(sys.stdout) or self._problem
+        if problem is None or isinstance(problem, BrokenPipeError):
+            return None  # who left had enough
+        return f"The records could not be written to stdout: {why(problem)}."
+
+
 def write_bulk(form: BulkForm, bulk: lox.Bulk) -> None:
-    """Write one bulk. Does not mind a reader that left."""
+    """Write one bulk. Does not mind a reader that left.
+
+    Raises:
+        CommandError: it cannot be written.
+    """
     if form == "json":
         text = json.dumps(record(bulk), indent=2) + "\n"
     else:
@@ -77,18 +126,19 @@ def write_bulk(form: BulkForm, bulk: lox.Bulk) -> None:
 
 
 def write_out(text: str) -> None:
-    """Write to stdout.
+    """Write to stdout, and wait until it is written.
 
     Raises:
         ReaderGoneError: nobody reads any more.
+        CommandError: it cannot be written for another reason.
     """
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        with suppress(OSError, ValueError):  # or Python would complain at its end
+    problem = streams.put(sys.stdout, text) or streams.settle(sys.stdout)
+    if isinstance(problem, BrokenPipeError):
+        with suppress(OSError, ValueError, AttributeError):  # or Python would complain at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ReaderGoneError from None
+        raise ReaderGoneError
+    if problem is not None:
+        raise CommandError(f"stdout cannot be written: {why(problem)}.", ExitCode.NOT_ALL)
 
 
 # --- forms of records
@@ -128,8 +178,21 @@ class _Csv(_Ndjson):
 _RECORD_FORMS: Final = {Output.JSON: _Json, Output.NDJSON: _Ndjson, Output.CSV: _Csv}
 
 
+_RUN: Final = ("=", "+", "-", "@")  # what a spreadsheet takes for a formula begins so
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:[.,]\d+)*")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
 def _cell(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
+    """Return what to write into a cell: no formula, no control character."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        return value
+    text = _CONTROL.sub(lambda found: repr(found[0])[1:-1], value)
+    if text.lstrip().startswith(_RUN) and _NUMBER.fullmatch(text) is None:
+        return f"'{text}"
+    return text
 
 
 def _csv_line(cells: Sequence[Any]) -> str:

@@ -1,5 +1,6 @@
 """Consoles, and bulks as people read them: a line in a list, or all facts of one."""
 
+import io
 import json
 import os
 import sys
@@ -30,17 +31,20 @@ _STATUS: Final[Mapping[int, tuple[str, str]]] = {
 # --- consoles
 
 
-def is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person watches, in a terminal that can move its cursor."""
+    if stream is None or stream.closed:
+        return False
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def make_console(stream: TextIO | None = None, *, quiet: bool = False) -> Console:
     """Return a console, by default on stderr, that writes control codes to a terminal only."""
-    terminal = is_terminal(stream or sys.stderr)
+    stream = sys.stderr if stream is None else stream
+    terminal = is_terminal(stream)
     colours = terminal and not os.environ.get("NO_COLOR")
     return Console(
-        file=stream or sys.stderr,
+        file=io.StringIO() if stream is None else stream,
         quiet=quiet,
         force_terminal=terminal,
         color_system="auto" if colours else None,
