@@ -160,6 +160,16 @@ class PageStream(Generic[ItemT]):
                     return item
                 await self._open_page()
 
+    async def next_page(self) -> list[ItemT]:
+        """Return what is left of the page at hand, or what the next one holds."""
+        async with self._opening:
+            page = list(self._items)
+            while not page:
+                await self._open_page()
+                page = list(self._items)
+            self._items = iter(())
+            return page
+
     async def _open_page(self) -> None:
         page = await anext(self._pages)
         self._items = iter(page)
