@@ -130,10 +130,12 @@ class Matches:
     async def only_look(self, progress: Progress | None) -> None:
         """Write each bulk down as one that was found and not sent."""
         try:
-            while True:
-                self.write_down(await self._next(), progress)
-        except StopAsyncIteration:
-            return
+            async for bulk in self._bulks:
+                if self.take(bulk):
+                    self.write_down(bulk, progress)
+        except Lox24Error:
+            self.broken = True
+            raise
 
     def write_down(self, bulk: Bulk, progress: Progress | None) -> None:
         """Write a bulk down as one that was found and not sent."""

@@ -30,6 +30,12 @@ _COMMANDS: Final = {  # in the help's order: what is needed in an emergency come
 
         They are written as the pages arrive. To stop what a listing shows:
         lox24 list --status new --output ndjson | lox24 cancel --file -""",
+    "runs": """List what cancel did before: its journals, the newest first.
+
+        When each began, how many bulks are in which state, and whether it is finished.""",
+    "report": """Write what a run did, to hand in: who, when, what, and what became of each bulk.
+
+        The same journal gives the same bytes. Times are UTC.""",
     "show": """Show all that LOX24 knows about a bulk, text and recipients included.
 
         Times are this machine's, with the offset from UTC.""",
@@ -49,6 +55,11 @@ _COMMANDS: Final = {  # in the help's order: what is needed in an emergency come
         A deleted bulk also disappears from the itemised bill, and LOX24 accepts no complaint
         about it any more. It is not documented whether deleting stops what is being sent:
         cancel first.""",
+    "doctor": """See whether LOX24 can be reached, and how: one request.
+
+        Tells the version, the address, where the token comes from (the client id only), the
+        proxy, what the guard knows, how long an answer takes, and whether this machine's
+        clock is right. Exit code 0, 3 (token refused), 4 (IP blocked) or 5 (not reached).""",
     "sandbox": """Run a gateway on this machine to try things out on.
 
         It speaks as LOX24 does, over plain HTTP, to this machine only, and for programs in any
@@ -121,6 +132,7 @@ def run(line: Sequence[str] | None = None) -> ExitCode:
     if not words:
         app.help_print([])
         return ExitCode.USAGE
+    words = _with_value("--resume", words)
     try:
         with interruptible_import():
             execute, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
@@ -130,3 +142,11 @@ def run(line: Sequence[str] | None = None) -> ExitCode:
         return ExitCode.USAGE
     code: ExitCode | None = execute(*bound.args, **bound.kwargs)
     return ExitCode.DONE if code is None else code
+
+
+def _with_value(option: str, words: list[str]) -> list[str]:
+    """Give an option that may stand alone an empty value."""
+    return [
+        f"{word}=" if word == option and (not rest or rest.startswith("-")) else word
+        for word, rest in zip(words, [*words[1:], ""], strict=True)
+    ]

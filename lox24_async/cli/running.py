@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import lox24_async as lox
 
-from . import interruptible_import
+from . import interruptible_import, streams
 from .exits import CommandError, ExitCode
 from .options import MAX_CONCURRENCY, Connection
 from .telling.outcomes import Run, sentences
@@ -73,10 +73,15 @@ def connect(
             base_url=connection.place,
             max_concurrency=max_concurrency,
             retry=retry or lox.RetryPolicy(),
+            proxy=connection.proxy,
         )
     except lox.ConfigurationError as error:
         hint = "Check LOX24_AUTH_TOKEN or --token-file"
-        if "URL" in error.message:
+        if "proxy" in error.message:
+            hint = "Check LOX24_PROXY or --proxy"
+        elif "LOX24_GUARD" in error.message or "guard" in error.message:
+            hint = "Check LOX24_GUARD"
+        elif "URL" in error.message:
             hint = "Check LOX24_BASE_URL or --base-url"
         raise CommandError(f"{capital(error.message)}. {hint}; nothing was sent.") from error
 
@@ -121,32 +126,47 @@ class Session:
         """For people; silent with ``--quiet``."""
         self.alarm = make_console()
         """For people, and for what they must know."""
+        self._told: list[str] = []
 
     def explain(self, error: lox.Lox24Error) -> str:
         """Say in one or two sentences what went wrong, and what to do next."""
         return explain(error, self.connection.place, self.connection.token_source)
+
+    @property
+    def client_id(self) -> str:
+        """The part of the token before the colon."""
+        return _read_token(self.connection.token_file).partition(":")[0]
 
     def say_end(self, end: Run) -> None:
         """Say how a run ended, and what to do next."""
         console, style = (self.alarm, "red") if end.exit_code else (self.console, "green")
         for sentence in sentences(end, self.connection.place, self.connection.token_source):
             say(console, sentence, style)
+            self._told.append(sentence)
+
+    def tell(self, sentence: str, style: str = "") -> None:
+        """Say what must be known, also with ``--quiet``."""
+        say(self.alarm, sentence, style)
+        self._told.append(sentence)
+
+    def tell_elsewhere(self, *, stdout_is_free: bool) -> None:
+        """Tell the verdict on stdout if stderr cannot be written and stdout holds no records."""
+        if stdout_is_free and streams.settle(sys.stderr, _LAST_WORDS) is not None:
+            streams.put(sys.stdout, "".join(f"{sentence}\n" for sentence in self._told))
 
     def run(
         self,
         work: Coroutine[Any, Any, T],
         display: Display | None = None,
         progress: Progress | None = None,
-        *,
-        in_order: bool = True,
     ) -> T:
         """Do the work of a command in a loop of its own, and close the client.
 
         Args:
             work: Cancelled at once when somebody interrupts, unless it has a progress.
             display: Shown meanwhile; by default it says why nothing moves.
-            progress: Of work that keeps its results where they are safe.
-            in_order: Whether that ends in good order, interrupted or in vain.
+            progress: Of work that keeps its results where they are safe, and ends in good
+                order, interrupted or in vain, once there is something in flight.
 
         Raises:
             CommandError: LOX24 or the network ended it.
@@ -159,7 +179,7 @@ class Session:
         with library_log(partial(say, console), note, debug=debug):
             try:
                 with leaving_soon():
-                    main = self._main(work, display, progress if in_order else None)
+                    main = self._main(work, display, progress)
                     return asyncio.run(main)
             except asyncio.CancelledError:  # a closed terminal, or a kill
                 raise KeyboardInterrupt from None
@@ -184,7 +204,7 @@ class Session:
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 except asyncio.CancelledError:
                     interrupted = True
-                    if progress is None:
+                    if progress is None or not progress.in_order():
                         job.cancel()
                         await asyncio.wait({job})
                     else:

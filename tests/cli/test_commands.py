@@ -330,7 +330,7 @@ class TestEveryCommand:
         code, out, err = lox24(*args)
         assert (code, out) == (4, "")
         assert "LOX24 blocks or limits this IP (HTTP 429, request id " in err
-        assert "(in 60 min). Run the same line again then." in err
+        assert "(in 10 min). Run the same line again then." in err
 
     def test_nobody_there_is_5(self, args: list[str], gateway: FakeLox24, impatient: None) -> None:
         """With the address."""
