@@ -197,7 +197,7 @@ def test_nothing_that_matches_is_a_good_end(gateway: FakeLox24) -> None:
 def test_case_72_a_listing_that_breaks_off_costs_nothing_that_was_found(
     gateway: FakeLox24, fault: Fault, code: int, told: str
 ) -> None:
-    """Case 72: what was found is cancelled; the end says why there may be more, by exit code too."""
+    """Case 72: what was found is cancelled; the end and the exit code say why there may be more."""
     stock(gateway)
     gateway.page_size = 2
 

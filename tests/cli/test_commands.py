@@ -70,7 +70,13 @@ def test_a_listing_is_lines_for_people(gateway: FakeLox24, far_away: None) -> No
         [str(early.uuid), "new", "1,200", "2026-03-01", "13:30+05:30", "Bank", "Hello"],
         [str(late.uuid), "in", "progress", "1", "2026-03-01", "14:30+05:30", rest],
     ]
-    assert err == "2 bulks, 1,201 messages.\n"
+    rows = [line.split() for line in err.splitlines()]
+    assert rows == [
+        ["sender", "bulks", "messages", "cost"],
+        ["Bank", "1", "1,200"],
+        ["fake", "1", "1"],
+        ["2", "bulks,", "1,201", "messages."],
+    ]
 
 
 def test_records_are_the_api_s_own(gateway: FakeLox24) -> None:

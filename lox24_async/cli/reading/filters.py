@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from attrs import asdict, frozen
 from cyclopts import Group, Parameter
@@ -15,6 +15,8 @@ from lox24_async.cli.text import quoted
 from .files import Entry
 from .ids import collect
 from .moments import read_moment
+
+_Status = Literal["new", "in-progress", "processed", "canceled", "system-error", "no-recipients"]
 
 
 @Parameter("*", group=Group("Filters", sort_key=2))
@@ -43,7 +45,7 @@ class FilterOptions:
     sender: Text = None
     sender_is: Annotated[str | None, value("NAME")] = None
     text: Text = None
-    status: Annotated[tuple[str, ...], value("STATUS")] = ()
+    status: Annotated[tuple[_Status | str, ...], value("STATUS")] = ()
     created_from: Time = None
     created_to: Time = None
     delivery_from: Time = None
