@@ -110,7 +110,7 @@ def money(price: Decimal) -> str:
 
 
 _WIDE: Final = 110  # columns from which a line shows all
-_NARROW: Final = 72  # columns below which it takes two lines
+_NARROW: Final = 72  # columns below which it takes three lines
 _SENDER: Final = 11  # characters, as LOX24 allows
 
 
@@ -141,7 +141,8 @@ def bulk_row(console: Console, bulk: Bulk, price: str | None = None) -> list[Tex
         return [_row(f"{bulk.uuid} ", status, f" {messages:>7} {cut:{_SENDER}} {text}")]
     return [
         _row(f"{bulk.uuid}"),
-        _row("  ", status, f" {messages}{'' if price is None else f' {price}'} {sender}: {text}"),
+        _row("  ", status, f" {messages}{'' if price is None else f' {price}'}"),
+        _row(f"  {sender}: {text}"),
     ]
 
 
@@ -152,7 +153,7 @@ def _row(*parts: str | Text) -> Text:
 
 
 def row_header(console: Console) -> Text:
-    """Return what stands above such lines; of two-line rows nothing."""
+    """Return what stands above such lines; of rows of three lines nothing."""
     width = console.width if console.is_terminal else _WIDE
     if width >= _WIDE:
         return Text(
