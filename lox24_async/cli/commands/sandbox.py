@@ -22,7 +22,7 @@ from lox24_async.cli.telling.records import ReaderGoneError, write_out
 from lox24_async.cli.text import mask, plural, printable, why
 
 if TYPE_CHECKING:
-    from lox24_async.testing import FakeLox24, ReceivedRequest
+    from lox24_async.testing import FakeLox24, Intermediary, ReceivedRequest
 
 _SEED: Final = 24
 _MIX: Final = (  # of ten bulks
@@ -117,7 +117,7 @@ async def _serve(options: SandboxOptions) -> None:
         price_per_message=_PRICE,
     )
     gateway.groups[7117] = 250
-    gateway.intermediaries += [_Log(gateway, quiet=options.quiet), *_before(options)]
+    gateway.intermediaries += [_log_of(gateway, quiet=options.quiet), *_before(options)]
     try:
         await gateway.start()
     except OSError as error:
@@ -164,24 +164,22 @@ def _fill(gateway: "FakeLox24", count: int) -> None:
         )
 
 
-class _Log(testing.Intermediary):
-    """Lets each request pass, and tells it."""
+def _log_of(gateway: "FakeLox24", *, quiet: bool) -> "Intermediary":
+    """Make what lets each request pass, and tells it."""
 
-    def __init__(self, gateway: "FakeLox24", *, quiet: bool) -> None:
-        self._gateway = gateway
-        self._quiet = quiet
+    class Log(testing.Intermediary):
+        def fault_for(self, request: "ReceivedRequest", now: float, busy: int) -> None:
+            del now, busy
+            gateway.requests.clear()  # it may run for days
+            if not quiet:
+                when = datetime.now().astimezone()
+                line = printable(mask(f"{request.method} {request.path}"))
+                print(f"{when:%H:%M:%S} {line}", file=sys.stderr, flush=True)
 
-    def fault_for(self, request: "ReceivedRequest", now: float, busy: int) -> None:
-        """Tell a request."""
-        del now, busy
-        self._gateway.requests.clear()  # it may run for days
-        if not self._quiet:
-            when = datetime.now().astimezone()
-            line = printable(mask(f"{request.method} {request.path}"))
-            print(f"{when:%H:%M:%S} {line}", file=sys.stderr, flush=True)
+    return Log()
 
 
-def _before(options: SandboxOptions) -> Iterator[testing.Intermediary]:
+def _before(options: SandboxOptions) -> "Iterator[Intermediary]":
     """Make what stands before the gateway."""
     status, retry_after = options.refuse_with, options.retry_after
     if options.ingress_404 is not None:

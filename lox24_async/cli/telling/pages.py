@@ -36,6 +36,7 @@ table { border-collapse: collapse; width: 100%; font-size: 12px; }
 th { text-align: left; border-bottom: 2px solid #1b1b1b; }
 td { border-bottom: 1px solid #ddd; vertical-align: top; }
 th, td { padding: .2rem .6rem .2rem 0; } td.n, th.n { text-align: right; }
+td.s { white-space: nowrap; }
 td.id { font-family: ui-monospace, monospace; white-space: nowrap; }
 td.text { overflow-wrap: anywhere; max-width: 16rem; }
 .states { display: flex; flex-wrap: wrap; gap: .4rem 1.4rem; list-style: none; padding: 0; }
@@ -85,12 +86,15 @@ def _line(row: Row) -> str:
         for name, value in row.fields.items()
     }
     state = escape(str(label_of(row.outcome.state)))
+    # Bulk and request id have columns of their own.
+    error = fields["error"].partition(" [HTTP ")[0]
     time = fields["time"].replace("T", " ").removesuffix("Z")
     return (
-        f'<tr><td class="id">{fields["bulk_id"]}</td><td>{_chip(row.outcome.state)} {state}</td>'
+        f'<tr><td class="id">{fields["bulk_id"]}</td>'
+        f'<td class="s">{_chip(row.outcome.state)} {state}</td>'
         f'<td>{time}</td><td class="text">{fields["request_id"]}</td>'
         f'<td class="n">{fields["messages"]}</td><td class="n">{fields["price"]}</td>'
-        f'<td class="text">{fields["error"]}</td></tr>'
+        f'<td class="text">{error}</td></tr>'
     )
 
 
