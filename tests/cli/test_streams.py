@@ -83,6 +83,18 @@ def test_case_68_without_any_stream_the_work_is_done(gateway: FakeLox24) -> None
     assert sorted(ids) == sorted(puts(gateway))
 
 
+def test_what_has_been_done_is_told_though_stdout_is_full(gateway: FakeLox24) -> None:
+    """A bulk that was created is named on stderr; a delete's exit code is the run's."""
+    made = shell("lox24 create --sender Bank --text x --phone +491701234567 --yes >/dev/full")
+    [bulk_id] = gateway.bulks
+    assert made.returncode == 0
+    assert f"The bulk is created: {bulk_id}\n" in made.stderr
+    gone = shell(f"lox24 delete {bulk_id} --yes -o csv >/dev/full")
+    assert gone.returncode == 0
+    assert "The bulk is deleted.\n" in gone.stderr
+    assert gone.stderr.count("could not be written to stdout") == 1
+
+
 @pytest.mark.parametrize("command", ["list", "list -o csv", "runs -o json", "doctor"])
 @pytest.mark.parametrize("where", [">/dev/full", ">&-"])
 def test_what_is_only_to_be_told_and_cannot_be_is_a_failure(
