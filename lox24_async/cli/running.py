@@ -3,12 +3,9 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +15,7 @@ import lox24_async as lox
 
 from . import interruptible_import, streams
 from .exits import CommandError, ExitCode
+from .loops import hang_nowhere, leaving_soon, stop_like_ctrl_c
 from .options import MAX_CONCURRENCY, Connection
 from .telling.outcomes import Run, sentences
 from .telling.progress import PauseDisplay, Progress
@@ -30,7 +28,6 @@ T = TypeVar("T")
 PATIENT: Final = lox.RetryPolicy(max_wait=900.0, wait_out_block=True)
 """Waits for the end of a block, ten minutes, and goes on."""
 _LAST_WORDS: Final = 1.0  # seconds in which a stopped run writes down what it knows
-_AT_THE_LATEST: Final = 2.5  # seconds from the second Ctrl-C to the end of the program
 
 
 def finish(work: Callable[[], ExitCode], *, debug: bool) -> ExitCode:
@@ -119,9 +116,11 @@ class Session:
         connection: Connection,
         retry: lox.RetryPolicy | None = None,
         max_concurrency: int = MAX_CONCURRENCY,
+        *,
+        client: "lox.Lox24Client | None" = None,
     ) -> None:
         self.connection = connection
-        self.client = connect(connection, retry, max_concurrency)
+        self.client = client or connect(connection, retry, max_concurrency)
         self.console = make_console(quiet=connection.quiet)
         """For people; silent with ``--quiet``."""
         self.alarm = make_console()
@@ -172,21 +171,34 @@ class Session:
             CommandError: LOX24 or the network ended it.
             KeyboardInterrupt: somebody else did.
         """
-        display = display or PauseDisplay(self.console, lambda: self.client.pause)
-        quiet, debug = self.connection.quiet, self.connection.debug
-        console = self.alarm if quiet else self.console  # not the alarm: amid a bar
-        note = None if progress is None else progress.take_warning
-        with library_log(partial(say, console), note, debug=debug):
+        with leaving_soon():
             try:
-                with leaving_soon():
-                    main = self._main(work, display, progress)
-                    return asyncio.run(main)
+                return asyncio.run(self.run_within(work, display, progress))
             except asyncio.CancelledError:  # a closed terminal, or a kill
                 raise KeyboardInterrupt from None
-            except lox.Lox24Error as error:
-                raise CommandError(self.explain(error), code_of(error)) from error
             finally:
                 work.close()  # if the loop never came to it
+
+    async def run_within(
+        self,
+        work: Coroutine[Any, Any, T],
+        display: Display | None = None,
+        progress: Progress | None = None,
+    ) -> T:
+        """Do the work of a command in the running loop; see :meth:`run`.
+
+        Raises:
+            CommandError: LOX24 or the network ended it.
+            CancelledError: somebody else did.
+        """
+        display = display or PauseDisplay(self.console, lambda: self.client.pause)
+        console = self.alarm if self.connection.quiet else self.console  # not the alarm: amid a bar
+        note = None if progress is None else progress.take_warning
+        with library_log(partial(say, console), note, debug=self.connection.debug):
+            try:
+                return await self._main(work, display, progress)
+            except lox.Lox24Error as error:
+                raise CommandError(self.explain(error), code_of(error)) from error
 
     async def _main(
         self, work: Coroutine[Any, Any, T], display: Display, progress: Progress | None
@@ -236,59 +248,6 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def stop_like_ctrl_c() -> None:
-    """Let a closed terminal or a ``kill`` end the running task as Ctrl-C does."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if task is None or number is None or signal.getsignal(number) is signal.SIG_IGN:
-            continue  # under nohup a hang-up is no matter
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, task.cancel)
-
-
-class _Executor(ThreadPoolExecutor):
-    """Threads for what may hang (a name to be resolved, a reader): nobody waits for their end."""
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        del wait
-        super().shutdown(wait=False, cancel_futures=cancel_futures or True)
-
-
-def hang_nowhere() -> None:
-    """Let the running loop end without waiting for threads, and count the Ctrl-Cs.
-
-    Who types the second one leaves soon, whatever hangs: a disk, a name server.
-    """
-    asyncio.get_running_loop().set_default_executor(_Executor())
-    stop = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(stop):
-        return
-    count = 0
-
-    def interrupt(number: int, frame: Any) -> object:
-        nonlocal count
-        count += 1
-        if count == 2:
-            last = threading.Timer(_AT_THE_LATEST, os._exit, (ExitCode.INTERRUPTED,))
-            last.daemon = True
-            last.start()
-        return stop(number, frame)
-
-    signal.signal(signal.SIGINT, interrupt)
-
-
-@contextmanager
-def leaving_soon() -> Generator[None]:
-    """Give Ctrl-C back its meaning behind a run."""
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, before)
 
 
 # --- many ids

@@ -28,7 +28,7 @@ from lox24_async.cli.telling.progress import Progress
 from lox24_async.report import note
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
 
-from .stage import CANARY, LOX24, STRANGER, Screen, add, journals, lox24, puts, wait_for
+from .stage import CANARY, LOX24, STRANGER, Screen, add, journals, lox24, puts, start, wait_for
 
 CANCELABLE = (BulkStatus.NEW, BulkStatus.IN_PROGRESS)
 
@@ -448,10 +448,54 @@ def test_case_83_ctrl_c_while_the_program_still_loads_is_told_by_its_exit_code(
         "            else: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder())\n"
     )
-    program = [*LOX24[:-1], block + LOX24[-1], "cancel", *add(gateway, 0)]
+    program = [*LOX24[:-1], block + LOX24[-1], "cancel", *add(gateway, 0), "--wait"]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
     assert gateway.requests == []
+
+
+def test_case_83_ctrl_c_behind_the_first_request_loses_nothing(gateway: FakeLox24) -> None:
+    """Case 83: ids alone go out before the rest is imported; a Ctrl-C then is told in full."""
+    [bulk_id] = add(gateway, 0)
+    block = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'lox24_async.cli.commands.cancel': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    program = [*LOX24[:-1], block + LOX24[-1], "cancel", bulk_id]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=20)
+    assert (130, "") == (done.returncode, done.stdout)
+    assert "Interrupted: 1 done, 0 unknown, 0 not sent.\n" in done.stderr
+    assert [bulk_id] == puts(gateway)
+    [journal] = journals()
+    assert CancelJournal.read(journal).counts[CancelState.CANCELED] == 1
+
+
+@pytest.mark.parametrize(
+    ("token", "code", "told"),
+    [
+        ("", 2, "There is no token."),
+        ("x", 2, "The token is not of the form"),
+        (CANARY, 3, "Check LOX24_AUTH_TOKEN, and wait a minute"),
+    ],
+)
+def test_ids_alone_are_told_as_ever(
+    gateway: FakeLox24, token: str, code: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head start changes neither sentences nor exit codes; the journal is there."""
+    ids = add(gateway, 0, 10)
+    with start("cancel", *ids) as child:
+        _, err = child.communicate(timeout=20)
+    assert child.returncode == 1
+    assert "1 of 2 NOT cancelled: 1 too late." in err
+    [run] = CancelJournal.runs_of(journals()[0])
+    assert run.note == "lox24 cancel 2 ids"
+    monkeypatch.setenv("LOX24_AUTH_TOKEN", token)
+    with start("cancel", *ids) as child:
+        _, err = child.communicate(timeout=20)
+    assert (child.returncode, told in err) == (code, True), err
 
 
 # --- --wait

@@ -359,7 +359,7 @@ class TestEveryCommand:
 
 def test_ctrl_c_is_130_for_every_command(gateway: FakeLox24) -> None:
     """Without a traceback, and at once: only a delete in flight waits for its answer."""
-    slow = {"DELETE": Fault(delay=0.3)}
+    slow = {"DELETE": Fault(delay=3)}  # less than the five seconds that it gets
     gateway.fail_if(lambda request: slow.get(request.method, _HANG))
     with ExitStack() as stack:
         children = [stack.enter_context(start(*args)) for args in EVERY]

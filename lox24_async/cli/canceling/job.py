@@ -73,13 +73,11 @@ class Job:
         self._out = records.RecordStream(typed.output, FIELDS)
         self._bad: list[Entry] = []
         self.progress.in_order = self._has_begun
-        if len(report):
-            self._take_what_is_known()
 
     def _has_begun(self) -> bool:
         return self.began()  # what that is may change
 
-    def _take_what_is_known(self) -> None:
+    def take_what_is_known(self) -> None:
         """Begin with what an earlier run knew."""
         known = self.report.outcomes
         self.planned = tuple(outcome.bulk_id for outcome in known)
@@ -93,15 +91,22 @@ class Job:
 
     def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> ExitCode:
         """Do the work, and tell how it ended."""
-        session, progress = self.session, self.progress
-        display = ProgressDisplay(session.console, progress, pause=lambda: session.client.pause)
         interrupted = False
         try:
-            session.run(work(), display, progress)
+            self.session.run(work(), self.display(), self.progress)
         except KeyboardInterrupt:
             interrupted = True
         finally:
             self._discard_empty_journal()
+        return self.end(interrupted=interrupted)
+
+    def display(self) -> ProgressDisplay:
+        """Return what is shown meanwhile."""
+        client = self.session.client
+        return ProgressDisplay(self.session.console, self.progress, pause=lambda: client.pause)
+
+    def end(self, *, interrupted: bool) -> ExitCode:
+        """Tell how it ended."""
         if not self.began() and not self._bad:
             return self._say_nothing_done(interrupted=interrupted)
         return self._end(interrupted=interrupted)

@@ -40,6 +40,7 @@ def cancel_resumed(ids: tuple[str, ...], typed: CancelOptions) -> ExitCode:
     if not report.unfinished():
         say(session.console, "Nothing in it is unfinished.")
     job = Job(session, typed, report, total=None, note="")
+    job.take_what_is_known()
     job.journal = journal
     job.began = lambda: True
 

@@ -23,7 +23,7 @@ from .tables import say
 STOPPING: Final = "requests in flight get 5 s; Ctrl-C again leaves at once"
 SEARCHING: Final = "searching"
 _FRAME: Final = 0.125  # seconds between two pictures of the bar
-_REST: Final = 24  # times what a picture took until the next: at most 4 % of a run go into the bar
+_REST: Final = 32  # times what a picture took until the next: at most 3 % of a run go into the bar
 _LONGEST: Final = 3.0  # seconds; so long a bar may stand still, however slow its terminal is
 _RATE_OVER: Final = 10.0  # seconds over which the rate is taken
 _SAME: Final = 6  # of so many lines about one and the same pause, one is printed
@@ -182,8 +182,10 @@ async def draw(
                 drawn = picture()
                 if drawn is None:
                     return
-                # A terminal that is behind gets the next picture instead of one more.
-                live.update(drawn, refresh=not is_behind(console.file))
+                if is_behind(console.file):  # it gets the next picture instead of one more
+                    await sleep(_FRAME)
+                    continue
+                live.update(drawn, refresh=True)
                 cost = clock() - begun
                 await sleep(max(_FRAME, min(cost * _REST, _LONGEST)))
         finally:
