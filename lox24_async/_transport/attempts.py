@@ -279,7 +279,7 @@ class Attempts:
             delay = pause
             if call.odd and call.narrow and call.since is not None:
                 # Refused again, though it went first: meanwhile others may.
-                pause, delay = None, max(pause, self._delay(error, call.tries))
+                pause, delay = None, max(delay, self._delay(error, call.tries))
         # What a batch waits for together, it gives up together: at the guard.
         alone = pause is None or call.since is None
         if alone and now + delay > call.limit(now, self._policy.max_wait, self._guard.down_since):
