@@ -461,7 +461,8 @@ def test_case_83_ctrl_c_behind_the_first_request_loses_nothing(gateway: FakeLox2
         "import os, signal, sys\n"
         "class Finder:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'lox24_async.cli.commands.cancel': os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == 'lox24_async.cli.commands.cancel':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder())\n"
     )
     program = [*LOX24[:-1], block + LOX24[-1], "cancel", bulk_id]
