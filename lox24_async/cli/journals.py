@@ -120,18 +120,27 @@ def open_again(choice: str, origin: str, client_id: str, note: str) -> "lox.Canc
         raise refused(error) from error
     if not runs:
         raise CommandError(f"No run stands in {quoted(str(path))}.")
-    for run in runs:
+    check_whose(journal, origin, client_id)
+    return journal
+
+
+def check_whose(journal: "lox.CancelJournal", origin: str, client_id: str) -> None:
+    """Refuse the journal of another account or place: its ids mean nothing here.
+
+    Raises:
+        CommandError: it is one.
+    """
+    for run in journal.runs:
         if run.origin is not None and _place(run.origin) != _place(origin):
             raise CommandError(
-                f"This run talked to {run.origin}, not to {origin}. Name that with --base-url;"
-                " nothing was sent."
+                f"The journal's run talked to {run.origin}, not to {origin}. Name that with"
+                " --base-url; nothing was sent."
             )
         if run.client_id is not None and run.client_id != client_id:
             raise CommandError(
-                f"This run was of client {run.client_id}; the token is client {client_id}'s."
-                " Nothing was sent."
+                f"The journal's run was of client {run.client_id}; the token is client"
+                f" {client_id}'s. Nothing was sent."
             )
-    return journal
 
 
 def refused(error: lox.JournalError) -> CommandError:

@@ -163,10 +163,9 @@ def safe_streams() -> Generator[None]:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     before = sys.stdout, sys.stderr
+    out: Stream | None = None
     if sys.stdout is sys.__stdout__:
         sys.stdout = out = Stream(sys.stdout, "replace")
-    else:
-        out = None
     if sys.stderr is sys.__stderr__:
         sys.stderr = Stream(sys.stderr, "backslashreplace", out)
     try:
@@ -177,7 +176,7 @@ def safe_streams() -> Generator[None]:
         sys.stdout, sys.stderr = before
 
 
-def settle(stream: TextIO | None, seconds: float = float("inf")) -> Exception | None:
+def settle(stream: TextIO | Stream | None, seconds: float = float("inf")) -> Exception | None:
     """Wait until all is written to a stream of any kind; return why it could not be."""
     if isinstance(stream, Stream):
         return stream.settle(seconds)
@@ -190,7 +189,7 @@ def settle(stream: TextIO | None, seconds: float = float("inf")) -> Exception | 
     return None
 
 
-def put(stream: TextIO | None, text: str) -> Exception | None:
+def put(stream: TextIO | Stream | None, text: str) -> Exception | None:
     """Write to a stream of any kind; return what is known to have gone wrong by now."""
     if isinstance(stream, Stream):
         stream.write(text)

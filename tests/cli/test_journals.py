@@ -133,6 +133,9 @@ def test_another_account_or_place_is_refused(
     code, _, err = lox24("cancel", "--resume", "j")
     assert code == 2
     assert "of client 1234567" in err
+    code, _, err = lox24("cancel", STRANGER, "--journal", "j")
+    assert code == 2
+    assert "of client 1234567" in err
     assert lox24("cancel", "--resume", "gone")[0] == 2
     assert len(gateway.requests) == count
 

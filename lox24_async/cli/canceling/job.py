@@ -122,6 +122,8 @@ class Job:
             return
         try:
             self.journal = journals.open_journal(self.typed.journal, self.note)
+            session = self.session
+            journals.check_whose(self.journal, session.connection.place, session.client_id)
         except lox.JournalError as error:
             self.go_on_without(error)
 

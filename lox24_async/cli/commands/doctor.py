@@ -111,9 +111,9 @@ class _Doctor:
         yield "clock", self._clock(error)
 
     def _clock(self, error: "lox.Lox24Error | None") -> str:
-        headers = error.headers if isinstance(error, lox.APIStatusError) else {}
+        said = error.headers.get("Date") if isinstance(error, lox.APIStatusError) else None
         try:
-            there = parsedate_to_datetime(headers.get("Date") or "")
+            there = parsedate_to_datetime(said or "")
         except (TypeError, ValueError):
             return "LOX24's answer has no date"
         if there.tzinfo is None:

@@ -164,7 +164,7 @@ class _Listing:
         """With --running: write how those ended that are no longer listed."""
         if not self._typed.running:
             return ()
-        ended = []
+        ended = deque[str]()
         for bulk_id, status in known.items():
             if status in _RUNNING:
                 bulk = await self._session.client.get_bulk(bulk_id)

@@ -65,11 +65,14 @@ class FilterOptions:
     def words(self) -> list[str]:
         """The filter as one types it."""
         words: list[str] = []
+        said: object
         for name, said in asdict(self).items():
             flag = "--id" if name == "ids" else "--" + name.replace("_", "-")
-            values = () if said is None else said if isinstance(said, tuple) else (said,)
-            for one in values:
-                words += [flag, str(one)]
+            if name in ("ids", "status"):
+                for one in self.ids if name == "ids" else self.status:
+                    words += [flag, one]
+            elif said is not None:
+                words += [flag, str(said)]
         return words
 
 

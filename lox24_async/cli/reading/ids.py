@@ -125,7 +125,7 @@ def from_lines(
 ) -> Iterator[Entry]:
     """Read ids from lines, each as soon as its line is there; a JSON array when it is whole."""
     source = Lines(lines)
-    start = []
+    start: list[str] = []
     for line in source:
         start.append(line)
         if line.strip():
