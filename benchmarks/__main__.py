@@ -85,7 +85,7 @@ class _Command:
         self._tell("imports", {"imports": imports.run(self._rounds_or(20, 5))})
 
     def guard(self) -> None:
-        self._tell("guard", {"guard": guard.run(self._rounds_or(30, 5))})
+        self._tell("guard", guard.run(self._rounds_or(30, 5)))
 
     def cycles(self) -> None:
         found = cycles.run(self._requests_or(1_000, 100))

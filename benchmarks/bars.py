@@ -59,7 +59,10 @@ BARS = {
     ),
     "journal": Bar("CPU of cancel_bulks with a journal, x without", 1.10, 1.05),
     "journal durable": Bar("time that a durable journal adds to an outcome", 50, 25, "µs"),
-    "guard": Bar("the guard's price on a proven token, per call", 3, 1.5, "µs"),
+    "guard process": Bar("the guard's price on a proven token: process", 0.8, 0.5, "µs"),
+    "guard host": Bar("the guard's price on a proven token: host", 1.2, 0.5, "µs"),
+    "guard claim": Bar("claim and settle on the host's store", 50, 25, "µs"),
+    "guard crowd": Bar("a change of the host's record, 16 processes, p99", 1000, 1000, "µs"),
     "imports": Bar("import lox24_async above aiohttp + attrs + cattrs", 15, 8, "ms"),
 }
 

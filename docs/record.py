@@ -11,6 +11,7 @@ import pty
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -26,16 +27,17 @@ from lox24_async import BulkStatus
 from lox24_async.testing import FakeLox24
 
 PICTURE: Final = Path(__file__).with_name("command-line.svg")
-_WIDTH: Final = 124
+_WIDTH: Final = 80
 _COMMANDS: Final = (
-    ("lox24 list --sender bank --status in-progress --limit 3", ""),
+    ("lox24 list --sender bank --running --limit 3", ""),
     ("lox24 cancel --matching --sender bank", "y\n"),
+    ("lox24 runs", ""),
 )
 # How the bar is drawn over: back to the line's start, and up.
 _OVER: Final = re.compile(r"\r(?:\x1b\[2K|\x1b\[1A)+|\x1b\[\?25[lh]")
 
 
-def run(line: str, keys: str, gateway: FakeLox24) -> str:
+def run(line: str, keys: str, gateway: FakeLox24, state: str) -> str:
     """Run a command in a terminal; return what it wrote there."""
     ours, theirs = pty.openpty()
     environment = {
@@ -46,6 +48,7 @@ def run(line: str, keys: str, gateway: FakeLox24) -> str:
         "LINES": "30",
         "TERM": "xterm-256color",
         "TZ": "UTC",
+        "XDG_STATE_HOME": state,
     }
     words = line.split()[1:]
     child = subprocess.Popen(  # noqa: S603  our own program
@@ -86,6 +89,14 @@ async def record() -> str:
     """Run the commands; return the picture."""
     console = Console(record=True, width=_WIDTH, file=io.StringIO())
     chance = Random(24)  # noqa: S311  the same picture each time
+    with tempfile.TemporaryDirectory() as state:
+        await play(console, chance, state)
+    svg = console.export_svg(title="lox24", unique_id="lox24")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # fetch nothing
+
+
+async def play(console: Console, chance: Random, state: str) -> None:
+    """Run the commands at a gateway."""
     async with FakeLox24(latency=0.08) as gateway:
         for number in range(400):
             count = chance.randint(50, 4000)
@@ -100,12 +111,11 @@ async def record() -> str:
             )
         for line, keys in _COMMANDS:
             console.print(Text.assemble(("$ ", "green"), (line, "bold")))
-            seen = await asyncio.to_thread(run, line, keys, gateway)
+            seen = await asyncio.to_thread(run, line, keys, gateway, state)
+            seen = seen.replace(state, "~/.local/state")
             for piece in stills(seen):
                 console.print(Text.from_ansi(piece), end="\n", soft_wrap=True)
             console.print()
-    svg = console.export_svg(title="lox24", unique_id="lox24")
-    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # fetch nothing
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ walk of one call is told in ``docs/architecture.md``.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from inspect import iscoroutinefunction
 from ssl import SSLContext
 from types import TracebackType
@@ -41,7 +41,7 @@ from ._transport.session import ClientSession, SessionManager
 from ._wire.requests import check_form, item_request, status_request
 from .drafts import BulkDraft
 from .errors import ConfigurationError
-from .filters import BulkFilter
+from .filters import BulkFilter, BulkOrder
 from .guards import HostGuard, ProcessGuard, RedisGuard, check_guard
 from .journal import CancelJournal
 from .models import Bulk, BulkPage, BulkT, JsonLdBulk
@@ -356,6 +356,8 @@ class Lox24Client(Generic[FormT]):
         filter: BulkFilter,  # noqa: A002
         *,
         dry_run: bool = False,
+        order: BulkOrder | None = None,
+        confirm: Callable[[MatchReport], Awaitable[bool]] | None = None,
         report: MatchReport | None = None,
         progress: Callable[[CancelOutcome], object] | None = None,
         journal: CancelJournal | None = None,
@@ -365,14 +367,23 @@ class Lox24Client(Generic[FormT]):
         """Cancel whatever meets a filter and can still be cancelled, as it is found.
 
         Lists the bulks in status 0 and 5 within the filter. Each is held against the filter
-        once more before it is cancelled, for how LOX24 reads some filters is inferred.
+        once more before it is cancelled, for how LOX24 reads some filters is inferred. Of what
+        is at hand the bulks in progress go first, and the largest.
 
         Args:
             filter: Which bulks; ``BulkFilter()`` means all of them.
             dry_run: Only list: every bulk that would be cancelled is NOT_SENT, with its
                 ``bulk``.
+            order: In which to list them; ``None``: the oldest first.
+            confirm: Asked once, when the listing was read from its first page to its last,
+                with the report, in which all that was found is NOT_SENT, with its ``bulk``.
+                If it returns ``False`` nothing is cancelled. Else the pages are read once more
+                while that is cancelled, and what had slipped through is cancelled too; not
+                what was created since. Of a listing that broke off it is asked what to do
+                with what was found.
             report: Filled as results arrive.
-            progress: Called with each outcome.
+            progress: Called with each outcome; with ``confirm`` before that with all that is
+                found.
             journal: The report on disk, for when this process dies; not with ``dry_run``.
             form: ``Bulk`` or ``JsonLdBulk``; ``None``: as the client was set up.
             timeout: Seconds for all of it, the listing included.
@@ -392,12 +403,16 @@ class Lox24Client(Generic[FormT]):
         wanted = self._check(form, timeout)
         report = MatchReport() if report is None else report
         check_kind("report", report, MatchReport)
+        if order is not None:
+            check_kind("order", order, BulkOrder)
         self._engine.check_open()
         await cancel_matching(
             self._engine,
             filter,
             wanted,
             dry_run=dry_run,
+            order=order,
+            confirm=confirm,
             report=report,
             progress=progress,
             width=self._width,

@@ -136,7 +136,14 @@ class ClientClosedError(Lox24Error, RuntimeError):
 
 @public
 class TransportError(Lox24Error):
-    """No complete answer arrived: the connection was lost or what came was no HTTP."""
+    """No complete answer arrived: the connection was lost or what came was no HTTP.
+
+    Attributes:
+        answered: A success had begun to arrive, or came for another bulk: whatever became of
+            the request, the token works.
+    """
+
+    answered: bool = False
 
 
 @public
@@ -283,6 +290,7 @@ class JournalError(Lox24Error, OSError):
         self.path = path
 
     def _facts(self) -> Iterator[str]:
+        yield from super()._facts()
         if self.path:
             yield self.path
 

@@ -10,7 +10,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from attrs import field, frozen
 
@@ -29,10 +29,11 @@ class ProcessGuard:
 
 
 def _to_directory(value: str | os.PathLike[str] | None) -> Path | None:
-    if value is None or isinstance(value, Path):
-        return value
-    if (isinstance(value, str) and value) or isinstance(value, os.PathLike):
-        return Path(value)
+    if value is None:
+        return None
+    said = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(said, str) and said and "\0" not in said:
+        return Path(said)
     raise ConfigurationError("path must be a directory's path or None")
 
 
@@ -82,7 +83,7 @@ class RedisGuard:
     strict: bool = field(default=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        if not isinstance(self.url, str) or urlsplit(self.url).scheme not in _REDIS_SCHEMES:
+        if not isinstance(self.url, str) or _split(self.url).scheme not in _REDIS_SCHEMES:
             raise ConfigurationError("url must begin with redis://, rediss:// or unix://")
         if not isinstance(self.egress, str) or _EGRESS.fullmatch(self.egress) is None:
             raise ConfigurationError("egress must be 1 to 64 letters, digits, dots, _ or -")
@@ -117,17 +118,25 @@ def check_guard(value: object, *, loopback: bool) -> Guards:
     return _read_guard(said)
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # a bracket without its pair, say
+        return SplitResult("", "", "", "", "")
+
+
 def _read_guard(said: str) -> Guards:
     if said == "process":
         return ProcessGuard()
     if said == "host":
         return HostGuard()
-    parts = urlsplit(said)
+    parts = _split(said)
     if parts.scheme in _REDIS_SCHEMES:
         options = parse_qsl(parts.query, keep_blank_values=True)
         egress = dict(options).get("egress", "default")
         query = urlencode([(name, value) for name, value in options if name != "egress"])
-        return RedisGuard(urlunsplit(parts._replace(query=query)), egress=egress)
+        url = said.partition("?")[0]  # not put together anew: unix:/// would lose its slashes
+        return RedisGuard(f"{url}?{query}" if query else url, egress=egress)
     if Path(said).is_absolute():
         return HostGuard(said)
     # Not quoted: it may hold a password.

@@ -28,6 +28,7 @@ class Ticket:
         "claim",
         "left_at",
         "narrow",
+        "odd",
         "operation",
         "origin_epoch",
         "token_epoch",
@@ -46,6 +47,8 @@ class Ticket:
         """When its last request was let out."""
         self.narrow = False
         """Whether that was while the gate was not open: as a probe, or by steps."""
+        self.odd = False
+        """Whether others were answered well between two tries of this one."""
         self.origin_epoch = -1
         self.token_epoch = -1
         self.tries = 0

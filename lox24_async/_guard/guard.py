@@ -177,6 +177,8 @@ class Guard:
     def _let_out(self, ticket: Ticket, now: float) -> None:
         ticket.claim = ""
         ticket.narrow = not self._origin.open
+        if ticket.tries:
+            ticket.odd |= self._origin.good_left_at > ticket.left_at
         ticket.left_at = now
         ticket.origin_epoch, ticket.token_epoch = self._origin.epoch, self._token.epoch
 
@@ -200,10 +202,12 @@ class Guard:
             origin.epoch += 1
         if record.block is not None:
             origin.down_since = min(origin.down_since, now)
+        elif not origin.rest.shut:  # another process has seen its end
+            origin.down_since, origin.hurried = inf, False
         for token in origin.tokens.values():
             token.look(record.tokens.get(token.digest), now)
         if record.block is not None and origin.window is None:
-            origin.window = Window(now)
+            origin.window = Window(None, now)
         origin.update_open()
 
     def _change(self, now: float, change: Callable[[Record], T]) -> T:
@@ -484,7 +488,7 @@ class Guard:
             if (ticket := gate.line.first()) is not None:
                 yield ticket
             if window is not None and not self._origin.shut:
-                free = window.free(now)
+                free = max(1, window.free(now))  # one of them keeps the time for all
                 for ticket, _ in zip(gate.line.foremost(), range(free), strict=False):
                     yield ticket
 
@@ -606,9 +610,9 @@ class Guard:
     def _shut(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
         origin = self._origin
         if origin.window is None:
-            origin.window = Window(now)
+            origin.window = Window(ticket, now)
         else:
-            origin.window.refuse(now)
+            origin.window.refuse(ticket, now, limited=rules.may_be_limit(error))
         if not origin.shut and origin.good_left_at > ticket.left_at:
             origin.epoch += 1
             return  # one odd node among many: later requests were answered well

@@ -18,8 +18,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
 from typing import Final, TypeVar
@@ -43,7 +42,8 @@ _SLOT_SIZE: Final = 1 << 14
 _PAGE: Final = 4096
 _SLOTS: Final = (_PAGE, _PAGE + _SLOT_SIZE)
 _SIZE: Final = _PAGE + 2 * _SLOT_SIZE
-_LOCK_WAIT: Final = 0.05  # seconds; who holds it longer is stopped, not at work
+_LOCK_WAIT: Final = 0.2  # seconds; who holds it longer is stopped, not short of processor time
+_LOOKS: Final = 4  # at a file that is being written
 _DOWN: Final = 70.0  # seconds for which a file that failed is left alone: then no claim stands
 
 
@@ -60,14 +60,17 @@ class HostStore:
     def __init__(self, directory: Path, origin: str) -> None:
         name = hashlib.blake2b(origin.encode(), digest_size=10).hexdigest()
         self._path = directory / f"{name}.guard"
+        self._name = str(self._path)
         self._file: _RecordFile | None = None
         self._salt = os.urandom(16)
         self._memory = Record()
         self._memory_word = -1  # never one that a file has
         self._down_until = -inf
         self._warned = False
-        with self._memory_instead():
+        try:
             self._open()
+        except OSError as error:
+            self._give_up(error)
 
     def word(self) -> int:
         """Return the serial of the record, or of its substitute in memory."""
@@ -80,39 +83,44 @@ class HostStore:
 
     def read(self, now: float) -> Record:
         """Return the record as it is now."""
-        if self._file is not None:
-            self._memory = self._file.load(now)
+        if (file := self._file) is not None:
+            for _ in range(_LOOKS):
+                word = file.words[1]
+                self._memory = file.load(now)
+                if file.words[1] == word:  # nobody wrote meanwhile
+                    break
         return self._memory
 
     def update(self, now: float, change: Callable[[Record], T]) -> tuple[T, Record]:
         """Change the record while no other process does. Never fails."""
-        with self._memory_instead():
+        try:
             file = self._open()
-            with file.locked():
+            file.lock()
+            try:
                 record = file.load(now)
                 result = change(record)
-                self._memory = record
                 file.store(write_record(record, now))
+                self._memory = record
                 return result, record
+            finally:
+                file.unlock()
+        except OSError as error:
+            self._give_up(error)
         self._memory_word -= 1
         return change(self._memory), self._memory
 
-    @contextmanager
-    def _memory_instead(self) -> Generator[None]:
-        """Leave the file alone for a while if it cannot be used; say so once."""
-        try:
-            yield
-        except OSError as error:
-            self._close()
-            self._down_until = time.monotonic() + _DOWN
-            if not self._warned:
-                self._warned = True
-                reason = error.strerror or error
-                log.warning("the guard shares nothing with other processes: %s", reason)
+    def _give_up(self, error: OSError) -> None:
+        """Leave the file alone for a while, for it cannot be used; say so once."""
+        self._close()
+        self._down_until = time.monotonic() + _DOWN
+        if not self._warned:
+            self._warned = True
+            reason = error.strerror or error
+            log.warning("the guard shares nothing with other processes: %s", reason)
 
     def _open(self) -> "_RecordFile":
         """Return the open file, unless another stands in its place (a cleaner was here)."""
-        if self._file is not None and self._file.is_at(self._path):
+        if self._file is not None and self._file.is_at(self._name):
             return self._file
         self._close()
         if time.monotonic() < self._down_until:
@@ -154,12 +162,15 @@ class _RecordFile:
                 raise OSError("the guard's file is none")
             _check_owner(found, 0o077, "others may read or write the guard's file")
             self._inode = found.st_ino
-            with self.locked():
+            self.lock()
+            try:
                 if os.fstat(self._fd).st_size < _SIZE:
                     os.lseek(self._fd, 0, os.SEEK_SET)
                     _write_all(self._fd, bytes(_SIZE))  # no page of the map may lack its block
                 self._map = mmap.mmap(self._fd, _SIZE)
                 self.salt = self._begin(salt)
+            finally:
+                self.unlock()
         except BaseException:
             os.close(self._fd)
             raise
@@ -175,32 +186,34 @@ class _RecordFile:
             _HEADER.pack_into(self._map, 0, _MAGIC, word + 1, known, _boot_id())
         return bytes(known)
 
-    def is_at(self, path: Path) -> bool:
+    def is_at(self, path: str) -> bool:
         """Whether the path still leads here."""
         try:
             return os.stat(path).st_ino == self._inode  # noqa: PTH116  half the time of Path's
         except FileNotFoundError:
             return False
 
-    @contextmanager
-    def locked(self) -> Generator[None]:
-        """Hold the file's lock, which the kernel drops when its holder dies."""
+    def lock(self) -> None:
+        """Take the file's lock, which the kernel drops when its holder dies."""
+        if _try_lock(self._fd):
+            return
         end = time.monotonic() + _LOCK_WAIT
         while not _try_lock(self._fd):
             if time.monotonic() >= end:
                 raise OSError("another process keeps the guard's file locked")
             time.sleep(0.0001)
-        try:
-            yield
-        finally:
-            _unlock(self._fd)
+
+    def unlock(self) -> None:
+        """Give the lock back."""
+        _unlock(self._fd)
 
     def load(self, now: float) -> Record:
         """Return the newest whole record; an empty one if none is whole or of this time."""
         best, text = -1, b""
         for at in _SLOTS:
             checksum, length, serial = _SLOT.unpack_from(self._map, at)
-            if best < serial and 0 < length <= _SLOT_SIZE - _SLOT.size:
+            # One far ahead was forged, and would outlive all that follow.
+            if best < serial <= self.words[1] + 1 and 0 < length <= _SLOT_SIZE - _SLOT.size:
                 start = at + _SLOT.size
                 raw = self._map[start : start + length]
                 if zlib.crc32(raw, serial & 0xFFFFFFFF) == checksum:

@@ -163,7 +163,7 @@ def write_record(record: Record, now: float) -> bytes:
             block.prober,
             block.lease_ends,
         ]
-    return json.dumps(parts, separators=(",", ":")).encode()
+    return _to_text(parts).encode()
 
 
 def _latest(tokens: dict[str, TokenFacts]) -> list[tuple[str, TokenFacts]]:
@@ -184,21 +184,21 @@ def read_record(text: bytes, now: float) -> Record:
         ValueError: it is no record, or one of another time.
     """
     try:
-        parts: dict[str, Any] = json.loads(text)
-        written = float(parts["w"])
+        parts: dict[str, Any] = _from_text(text.decode())
+        written = _number(parts["w"])
         if not now - BELIEVED < written <= now + _SLACK:
             raise ValueError("a record of another time")
         latest = written + BELIEVED
         record = Record(epoch=int(parts["e"]), unblocked_at=_past(parts.get("u", _NEVER), now))
         for claim, token, operation, taken, until, state in parts.get("p", ()):
-            if now < float(until):
+            if now < _number(until):
                 record.places.append(
                     Place(
                         str(claim),
                         str(token),
                         str(operation),
-                        min(float(taken), now),
-                        min(float(until), latest),
+                        min(_number(taken), now),
+                        min(_number(until), latest),
                         PlaceState(state),
                     )
                 )
@@ -207,9 +207,9 @@ def read_record(text: bytes, now: float) -> Record:
                 _past(proven, now),
                 _past(closed, now),
                 bool(refused),
-                min(float(probe), latest),
+                min(_number(probe), latest),
                 {
-                    str(o): OperationFacts(int(count), min(float(until), latest))
+                    str(o): OperationFacts(int(count), min(_number(until), latest))
                     for o, (count, until) in operations.items()
                 },
             )
@@ -218,19 +218,36 @@ def read_record(text: bytes, now: float) -> Record:
         if "b" in parts:
             first, left, knock, probe_at, end, prober, lease = parts["b"]
             record.block = Block(
-                min(float(first), now),
-                min(float(left), now),
-                min(max(float(knock), 0.0), BELIEVED),
-                min(float(probe_at), latest),
-                min(float(end), latest),
+                min(_number(first), now),
+                min(_number(left), now),
+                min(max(_number(knock), 0.0), BELIEVED),
+                min(_number(probe_at), latest),
+                min(_number(end), latest),
                 str(prober),
-                min(float(lease), latest),
+                min(_number(lease), latest),
             )
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("no record of a guard") from error
     return record
 
 
+def _constant(name: str) -> float:
+    if name == "NaN":
+        raise ValueError("no record of a guard")
+    return float(name)
+
+
+# Made once: a claim has no time for that.
+_to_text: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_from_text: Final = json.JSONDecoder(parse_constant=_constant).decode
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str):  # "nan", say
+        raise TypeError
+    return float(value)
+
+
 def _past(moment: Any, now: float) -> float:
     """Return a moment that has been; one of the future was never."""
-    return value if (value := float(moment)) <= now else _NEVER
+    return value if (value := _number(moment)) <= now else _NEVER

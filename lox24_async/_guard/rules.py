@@ -104,7 +104,7 @@ def verdict_of(error: Lox24Error | None) -> Verdict:
         return Verdict.PROVEN if proves else Verdict.NOTHING
     # A request that never left, or went no further than something between, proves nothing.
     if isinstance(error, TransportError) and is_silence(error):
-        return Verdict.UNSEEN
+        return Verdict.PROVEN if error.answered else Verdict.UNSEEN
     return Verdict.NOTHING
 
 
@@ -120,6 +120,11 @@ def is_silence(error: Lox24Error) -> bool:
     if isinstance(error, APIStatusError):
         return error.status == 408
     return not isinstance(error, ConnectionFailedError | IntermediaryError)
+
+
+def may_be_limit(error: Lox24Error) -> bool:
+    """Whether an error may be the word of a rate limit."""
+    return isinstance(error, APIStatusError) and error.status in (429, 503)
 
 
 def is_answer(error: Lox24Error | None) -> bool:

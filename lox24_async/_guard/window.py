@@ -1,20 +1,24 @@
 """The opening by steps: how many requests may be in flight after trouble, and how fast they go.
 
 Doubled by each round of good answers, up to what the clients send at once; a refusal halves
-it, and from then on it grows by one a round. Who is refused again and again stands before a
-rate limit: then requests also leave at a pace, learnt from what was answered between two
-refusals, a little faster with each good answer and slower after each refusal. So a rate limit
-costs time, not ids.
+it, and from then on it grows by one a round. Who is refused with 429 or 503 on the way stands
+before a rate limit: then requests also leave at a pace, learnt from what was answered between
+two refusals, a little faster with each good answer. So a rate limit costs time, not ids.
 """
 
-from math import inf
+from collections import deque
+from math import inf, sqrt
 from typing import Final
 
 _LEAST: Final = 1
-_FASTER: Final = 2.0  # than what is known to be answered, at first
-_SPEED_UP: Final = 1.05  # by each good answer, until the first refusal at a pace
-_CREEP: Final = 1.01  # by each good answer later
-_SLOW_DOWN: Final = 0.75  # by each refusal
+_FEW: Final = 4  # good answers
+_SPEED_UP_MOST: Final = 0.1  # by each good answer, while next to nothing is known
+_SPEED_UP: Final = 0.02  # by each good answer until the first refusal at a pace; halved by each
+_CREEP: Final = 0.002  # at least
+_SLOW_DOWN: Final = 0.9  # by each refusal, at least
+_REMEMBERED: Final = 16  # refusals
+_CERTAIN: Final = 8  # good answers
+_LATE: Final = 0.02  # seconds by which a request may have left late and be made up for
 _PATIENCE: Final = 30.0  # seconds without a refusal, before one who was refused goes at full width
 
 
@@ -25,21 +29,26 @@ class Window:
     its lease.
 
     Args:
+        flight: Whose request was refused first; ``None``: another process's.
         now: When the trouble began.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, flight: object, now: float) -> None:
         self.size = _LEAST
         self.freed_at = -inf
         """Since when one more may leave."""
         self._doubles = True
         self._round = 0
         self._flights: dict[object, float] = {}
+        self._refused = flight
+        self._again = 0  # how often in a row
         self._refused_at = now
-        self._refusals = 0
-        self._answered = 0
+        self._opened_at = inf  # when the first request left after that
+        self._left = 0  # requests since then
+        self._answered = 0  # and good answers
         self._rate = inf  # requests a second
-        self._growth = _SPEED_UP
+        self._known = deque[float](maxlen=_REMEMBERED)  # rates that were answered, pauses included
+        self._speed_up = _SPEED_UP
         self._next_at = -inf
 
     def free(self, now: float) -> int:
@@ -59,8 +68,11 @@ class Window:
     def leave(self, flight: object, now: float, lease_ends: float) -> None:
         """A request leaves."""
         self._flights[flight] = lease_ends
+        if not self._left:
+            self._opened_at = self._next_at = now
+        self._left += 1
         if self._rate < inf:
-            self._next_at = now + 1 / self._rate
+            self._next_at = max(self._next_at, now - _LATE) + 1 / self._rate
 
     def land(self, flight: object, now: float) -> bool:
         """A request has ended. Returns whether it was counted."""
@@ -72,25 +84,48 @@ class Window:
     def answer(self, now: float) -> None:
         """A request was answered well."""
         self._answered += 1
-        self._rate *= self._growth
+        self._rate *= 1 + self._speed_up
         self.freed_at = now
         self._round += 1
         if self._round >= self.size:
-            self.size = self.size * 2 if self._doubles else self.size + 1
+            doubles = self._doubles or self._is_calm(now)
+            self.size = self.size * 2 if doubles else self.size + 1
             self._round = 0
 
-    def refuse(self, now: float) -> None:
-        """The service is in trouble again."""
-        self.size, self._doubles, self._round = max(_LEAST, self.size // 2), False, 0
-        self._refusals += 1
-        seconds = now - self._refused_at
-        if seconds > 0 and self._answered:
-            known = self._answered / seconds
-            if self._rate == inf:
-                self._rate = known * _FASTER
-            else:
-                self._rate, self._growth = max(known, self._rate * _SLOW_DOWN), _CREEP
-        self._refused_at, self._answered = now, 0
+    def refuse(self, flight: object, now: float, *, limited: bool) -> None:
+        """The service is in trouble again.
+
+        Args:
+            flight: Whose request was refused.
+            now: Seconds.
+            limited: Whether that may be the word of a rate limit.
+        """
+        self.size, self._round = max(_LEAST, self.size // 2), 0
+        if self._answered:  # else it is still the same trouble, of which a probe was told
+            self._doubles = False
+            self._again = self._again + 1 if flight is self._refused else 0
+            # Who is refused again and again, with few answers between, may be the only one.
+            if limited and (self._again < 2 or self._answered >= _CERTAIN):
+                self._learn(now)
+        self._refused, self._refused_at = flight, now
+        self._opened_at, self._left, self._answered = inf, 0, 0
+
+    def _learn(self, now: float) -> None:
+        # What was answered, pauses included, was no faster than the limit; what was tried, and
+        # refused, was no slower; both but for the burst that a limit lets pass.
+        known = self._answered / max(now - self._refused_at, 1e-3)
+        self._known.append(known)
+        if self._rate == inf:
+            tried = self._left / max(now - self._opened_at, 1e-3)
+            if self._answered < _FEW:  # so slow that none is refused once more, but not for long
+                self._rate, self._speed_up = known * 2, _SPEED_UP_MOST
+                return
+        else:
+            tried = self._rate
+            if not self._again:
+                self._speed_up = max(_CREEP, min(_SPEED_UP, self._speed_up) / 2)
+        # Some errors are no limit's and come at any pace: their pauses must not add up.
+        self._rate = max(*self._known, min(sqrt(known * tried), tried * _SLOW_DOWN))
 
     def is_over(self, now: float, width: int) -> bool:
         """Whether all may leave at once again.
@@ -99,5 +134,7 @@ class Window:
             now: Seconds.
             width: How many requests the clients send at once.
         """
-        calm = not self._refusals or now > self._refused_at + _PATIENCE
-        return self.size >= width and calm
+        return self.size >= width and (self._rate == inf or self._is_calm(now))
+
+    def _is_calm(self, now: float) -> bool:
+        return now > self._refused_at + _PATIENCE

@@ -126,9 +126,12 @@ def outcome_line(outcome: CancelOutcome) -> bytes:
         if bulk.price is not None:
             price = f'"{bulk.price}"'
     request_id = "null" if outcome.request_id is None else _quote(outcome.request_id)
-    error = "null" if outcome.error is None else _error(outcome.error)
+    bulk_id = f'"{outcome.bulk_id}"'
+    error = "null"
+    if outcome.error is not None:
+        bulk_id, error = _quote(outcome.bulk_id), _error(outcome.error)  # perhaps it is no id
     return (
-        f'{{"event":"outcome","t":"{stamp()}","bulk_id":{_quote(outcome.bulk_id)},'
+        f'{{"event":"outcome","t":"{stamp()}","bulk_id":{bulk_id},'
         f'"state":"{outcome.state}","status_code":{status},"attempts":{outcome.attempts},'
         f'"request_id":{request_id},"error":{error},"messages":{messages},"price":{price}}}\n'
     ).encode("ascii")

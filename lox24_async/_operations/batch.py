@@ -86,6 +86,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         self._deadline: float | None = None
         self._over = False  # out of time, or the client was closed
         self._rest: Iterator[UUID | str] = iter(())  # of a collection, what was not read yet
+        self._cut: Callable[[], None] = _nothing  # reads no more
         self._call_off: Callable[[], None] = _nothing
         self._seen: set[Key] = set()
 
@@ -133,16 +134,23 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         if self._record is not None:
             self._records = self._record.begin(planned)
 
-        def end_early() -> None:
-            self._over = True
-            if cut:
-                over()
-
-        if self._engine.closed or self._engine.time_left(self._deadline) <= 0:
-            end_early()
-        else:
-            self._call_off = self._engine.watch(self._deadline, end_early)
+        self._cut = over if cut else _nothing
+        if not self._is_over():
+            self._call_off = self._engine.watch(self._deadline, self._end_early)
         return ids
+
+    def _end_early(self) -> None:
+        self._over = True
+        self._cut()
+
+    def _is_over(self) -> bool:
+        """Whether there is no time left, or no client: known here before the alarm rings."""
+        if not self._over and (
+            self._engine.closed
+            or (self._deadline is not None and self._engine.time_left(self._deadline) <= 0)
+        ):
+            self._end_early()
+        return self._over
 
     async def do(self, item: UUID | str) -> CancelOutcome | None:
         """Do one value of the source; ``None``: the id was there before."""
@@ -160,7 +168,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             if key in self._seen:
                 return None
             self._seen.add(key)
-            if self._over:
+            if self._is_over():
                 outcome = self._not_done(bulk_id, self._why_over(bulk_id))
                 if self._record is not None:
                     self._record.skip(bulk_id)
@@ -177,7 +185,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
     def end(self, *, complete: bool) -> None:
         """Watch no more, and end what is recorded."""
         self._call_off()
-        self._call_off = _nothing
+        self._call_off = self._cut = _nothing
         if self._record is not None and self._records:
             self._record.end(interrupted=self._over or not complete)
         self._note_rest()

@@ -42,7 +42,7 @@ _PASSES: Final = 4  # over a listing that bulks leave and enter anywhere
 
 
 class Walk(Generic[ItemT]):
-    """The new items of each page, page by page.
+    """The new items of each page, page by page; an empty page where the first pass ends.
 
     Args:
         fetch: Gets a page by its number.
@@ -62,6 +62,8 @@ class Walk(Generic[ItemT]):
         self._news = False  # whether this pass has brought anything
         self._next: int | None = 1
         self._forward = True
+        self._begun_again = False  # whether this is no longer the first pass
+        self._turned = False  # the first pass has ended, and nobody was told
         self._last = 0  # the last page that held anything
         self._repeated = 0
         self._stale = 0
@@ -74,6 +76,9 @@ class Walk(Generic[ItemT]):
 
     async def __anext__(self) -> list[ItemT]:
         while self._next is not None:
+            if self._turned:
+                self._turned = False
+                return []
             number = self._next
             page = await self._get(number)
             found = {item.uuid.int: item for item in page.items}
@@ -122,6 +127,7 @@ class Walk(Generic[ItemT]):
     def _turn(self) -> None:
         """Begin a pass in the other direction, unless that is of no use."""
         self._passes -= 1
+        self._turned, self._begun_again = not self._begun_again, True
         if not self._passes or not self._news:
             self._next = None
             return
@@ -140,6 +146,7 @@ class PageStream(Generic[ItemT]):
         )
         self._items: Iterator[ItemT] = iter(())
         self._opening = asyncio.Lock()
+        self._turned = False  # whether the first pass is over
 
     def __aiter__(self) -> Self:
         return self
@@ -148,10 +155,39 @@ class PageStream(Generic[ItemT]):
         for item in self._items:
             return item
         async with self._opening:  # of several readers, one
+            while True:
+                for item in self._items:
+                    return item
+                await self._open_page()
+
+    async def next_page(self) -> list[ItemT]:
+        """Return what is left of the page at hand, or what the next one holds."""
+        async with self._opening:
+            page = list(self._items)
+            while not page:
+                await self._open_page()
+                page = list(self._items)
+            self._items = iter(())
+            return page
+
+    async def _open_page(self) -> None:
+        page = await anext(self._pages)
+        self._items = iter(page)
+        self._turned |= not page
+
+    async def first_pass(self) -> AsyncIterator[ItemT]:
+        """Yield what the first pass over the pages gives, from the first page to the last.
+
+        Who goes on reading afterwards gets what slipped through, because the listing changed
+        meanwhile. For one reader.
+        """
+        while not self._turned:
             for item in self._items:
-                return item
-            self._items = iter(await anext(self._pages))
-            return next(self._items)  # no page comes empty
+                yield item
+            try:
+                await self._open_page()
+            except StopAsyncIteration:
+                return
 
     async def aclose(self) -> None:
         """Stop, and wait until the fetching has ended."""
@@ -252,6 +288,7 @@ class _OfSender(Generic[BulkT]):
 
     async def __anext__(self) -> list[BulkT]:
         async for page in self._walk:
-            if found := [bulk for bulk in page if self._wanted.meets_sender(bulk)]:
+            found = [bulk for bulk in page if self._wanted.meets_sender(bulk)]
+            if found or not page:
                 return found
         raise StopAsyncIteration

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from lox24_async._guard.guard import Guard
-from lox24_async._guard.rules import Hold
+from lox24_async._guard.rules import Hold, may_be_limit
 from lox24_async._log import log
 from lox24_async._wire.requests import Request
 from lox24_async.errors import (
@@ -222,8 +222,12 @@ class Attempts:
         """Whether an attempt uses up one of those that the policy allows."""
         if self._policy.wait_out_block and isinstance(error, IPBlockedError):
             return False
-        # In a batch nobody's attempts go into finding out when all may go on.
-        return call.since is None or not call.narrow or call.tries >= _MOST_TRIES
+        if call.since is None or not call.narrow:
+            return True
+        # In a batch nobody's attempts go into finding out when, or how fast, all may go on.
+        if not call.odd:
+            return call.tries >= _MOST_TRIES
+        return not may_be_limit(error) or call.tries >= 2 * self._policy.max_attempts
 
     def _gives_up_looking(self, call: Call, now: float) -> bool:
         # A place is free in a minute; until then the caller would not know even what we know.
@@ -273,6 +277,9 @@ class Attempts:
             pause, delay = None, self._delay(error, used)
         else:
             delay = pause
+            if call.odd and call.narrow and call.since is not None:
+                # Refused again, though it went first: meanwhile others may.
+                pause, delay = None, max(delay, self._delay(error, call.tries))
         # What a batch waits for together, it gives up together: at the guard.
         alone = pause is None or call.since is None
         if alone and now + delay > call.limit(now, self._policy.max_wait, self._guard.down_since):

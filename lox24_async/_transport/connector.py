@@ -17,6 +17,8 @@ class Progress:
     connecting = False
     fresh = False
     """Whether its connection was made for it."""
+    status = 0
+    """The status of its answer, as soon as the head is there but not the whole body."""
 
 
 current_progress: ContextVar[Progress] = ContextVar("lox24_async.progress")

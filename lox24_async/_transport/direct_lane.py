@@ -95,6 +95,7 @@ class DirectLane:
             if content.is_eof():
                 reply = take_body(request, status, headers, content.read_nowait())
             else:
+                progress.status = status
                 reply = await read_body(request, status, headers, content)
             if reply.whole and (request.body is None or not buffered()):
                 self.idle.put_back(connection, usable=not protocol.should_close)

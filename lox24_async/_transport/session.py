@@ -161,8 +161,7 @@ class SessionManager:
             self._leave_pool(pool)
         if swallowed:
             raise asyncio.CancelledError  # the caller's cancel wins, whatever came of it within
-        failure.bulk_id = request.bulk_id
-        failure.outcome_unknown = bool(failure.attempts) and request.changes
+        _stamp(failure, request, progress)
         try:
             raise failure  # out here: an aiohttp error, which holds the token, is no context
         finally:
@@ -259,6 +258,14 @@ class SessionManager:
             await pool.session.close()
         if self._closing:
             await asyncio.wait(self._closing)
+
+
+def _stamp(failure: Lox24Error, request: Request[Any], progress: Progress) -> None:
+    """Write into an error what is known of the request that it ended."""
+    if isinstance(failure, TransportError):
+        failure.answered = 200 <= progress.status < 300
+    failure.bulk_id = request.bulk_id
+    failure.outcome_unknown = bool(failure.attempts) and request.changes
 
 
 def _check_class(kind: type[ClientSession]) -> None:

@@ -16,7 +16,7 @@ from lox24_async._wire.replies import Reply
 from lox24_async._wire.requests import Request
 
 from .body import read_body, take_body
-from .connector import TIMEOUT
+from .connector import TIMEOUT, current_progress
 from .failures import NOT_LEFT_ERRORS, LostError, lost
 from .headers import OwnHeaders
 
@@ -83,6 +83,7 @@ class SessionLane:
             status, headers, content = response.status, response.headers, response.content
             if content.is_eof():
                 return take_body(request, status, headers, content.read_nowait())
+            current_progress.get().status = status
             return await read_body(request, status, headers, content)
         finally:
             response.release()  # closes the connection if something is left in it

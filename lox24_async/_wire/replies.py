@@ -107,6 +107,7 @@ def read_reply(request: Request[R], reply: Reply, base_url: str, redact: Redact)
             attempts=1,
             outcome_unknown=request.changes,
         )
+        problem.answered = True
     try:
         raise problem
     finally:

@@ -8,15 +8,53 @@ client, the loop and the signals. A new command is a file in ``commands`` and it
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 
+_USAGE = 2
 _INTERRUPTED = 130
+_PATIENCE = 0.5  # seconds for threads to end
 
 
 def main() -> None:
     """Run ``lox24``."""
+    code: int = _INTERRUPTED
+    others = {*threading.enumerate()}
+    try:
+        with interruptible_import():
+            from .streams import safe_streams  # noqa: PLC0415
+        with safe_streams():
+            code = _run()
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    if _hangs({*threading.enumerate()} - others):  # Python would wait for it
+        os._exit(code)
+    raise SystemExit(code)
+
+
+def _cancel_at_once(words: list[str]) -> int | None:
+    """Do what is nothing but ids to be cancelled; ``None``: it is something else."""
+    if words[:1] != ["cancel"]:
+        return None
+    with interruptible_import():
+        from .at_once import cancel_at_once, ids_of  # noqa: PLC0415  not for the help
+    ids = ids_of(words)
+    return None if ids is None else cancel_at_once(ids)
+
+
+def _hangs(threads: set[threading.Thread]) -> bool:
+    """Whether one of these threads does not end."""
+    end = time.monotonic() + _PATIENCE
+    waited_for = [thread for thread in threads if not thread.daemon]
+    for thread in waited_for:
+        thread.join(max(0.0, end - time.monotonic()))
+    return any(thread.is_alive() for thread in waited_for)
+
+
+def _run() -> int:
     try:
         with interruptible_import():
             if find_spec("cyclopts") is None or find_spec("rich") is None:
@@ -25,12 +63,17 @@ def main() -> None:
                     " pip install 'lox24_async[cli]'",
                     file=sys.stderr,
                 )
-                raise SystemExit(2)
+                return _USAGE
+        code = _cancel_at_once(sys.argv[1:])
+        if code is not None:
+            return code
+        with interruptible_import():
             from .app import run  # noqa: PLC0415  not without the extra
-        code = run()
+        return run()
     except KeyboardInterrupt:
-        raise SystemExit(_INTERRUPTED) from None
-    raise SystemExit(code)
+        return _INTERRUPTED
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else bool(leaving.code)
 
 
 @contextmanager

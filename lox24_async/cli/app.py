@@ -24,12 +24,18 @@ _COMMANDS: Final = {  # in the help's order: what is needed in an emergency come
     "cancel": """Cancel bulks: what they have not sent yet will not be sent.
 
         The token is read from LOX24_AUTH_TOKEN or --token-file, never from the command line,
-        where others could see it. Ctrl-C stops cleanly and writes the ids that are left to a
-        file that --file takes.""",
-    "list": """List bulks, oldest first: those that meet all filters.
+        where others could see it. Ctrl-C stops cleanly; what is left stands in the journal, and
+        --resume goes on with it. A cancel cannot be undone.""",
+    "list": """List bulks: those that meet all filters, the oldest first.
 
-        They are written as the pages arrive. To stop what a listing shows:
-        lox24 list --status new --output ndjson | lox24 cancel --file -""",
+        In a terminal the newest first, fifty unless --limit or --all. They are written as the
+        pages arrive.""",
+    "runs": """List what cancel did before: its journals, the newest first.
+
+        When each began, how many bulks are in which state, and whether it is finished.""",
+    "report": """Write what a run did, to hand in: who, when, what, and what became of each bulk.
+
+        The same journal gives the same bytes. Times are UTC.""",
     "show": """Show all that LOX24 knows about a bulk, text and recipients included.
 
         Times are this machine's, with the offset from UTC.""",
@@ -49,6 +55,11 @@ _COMMANDS: Final = {  # in the help's order: what is needed in an emergency come
         A deleted bulk also disappears from the itemised bill, and LOX24 accepts no complaint
         about it any more. It is not documented whether deleting stops what is being sent:
         cancel first.""",
+    "doctor": """See whether LOX24 can be reached, and how: one request.
+
+        Tells the version, the address, where the token comes from (the client id only), the
+        proxy, what the guard knows, how long an answer takes, and whether this machine's
+        clock is right. Exit code 0, 3 (token refused), 4 (IP blocked) or 5 (not reached).""",
     "sandbox": """Run a gateway on this machine to try things out on.
 
         It speaks as LOX24 does, over plain HTTP, to this machine only, and for programs in any
@@ -60,6 +71,65 @@ _COMMANDS: Final = {  # in the help's order: what is needed in an emergency come
         a service that fails in mid-run. Every number shown is checked; if one is wrong, the
         exit code is 1.""",
 }
+
+
+_EXAMPLES: Final = {
+    "cancel": (
+        ("stop one bulk, now", "lox24 cancel e26b7c8b-731b-401b-91be-36dd1f4ee1f3"),
+        ("stop all of a sender; shows them, and asks", "lox24 cancel --matching --sender-is Shop"),
+        (
+            "unasked, and what is still to come",
+            "lox24 cancel --matching --text SALE --yes --for 30m",
+        ),
+        ("stop those in a file", "lox24 cancel --file ids.txt"),
+        ("go on after a crash or Ctrl-C", "lox24 cancel --resume"),
+    ),
+    "list": (
+        ("what is running now", "lox24 list --running"),
+        ("the largest of today", "lox24 list --order messages --descending --created-from 1d"),
+        ("stop what it shows", "lox24 list --running -o ndjson | lox24 cancel --file -"),
+    ),
+    "runs": (("which runs are unfinished", "lox24 runs"),),
+    "report": (
+        ("the newest run", "lox24 report"),
+        ("to print or to mail", "lox24 report --format html > report.html"),
+    ),
+    "show": (
+        ("all of a bulk", "lox24 show 4e5de266-b43f-47ae-858f-448a7f1679d5"),
+        (
+            "what had gone out",
+            "lox24 show 4e5de266-b43f-47ae-858f-448a7f1679d5 --messages --sent",
+        ),
+    ),
+    "status": (
+        ("watch two bulks stop", "lox24 status --watch ID1 ID2"),
+        ("those in a file", "lox24 status --file ids.txt"),
+    ),
+    "create": (
+        (
+            "in two hours",
+            "lox24 create --sender Shop --text 'Open again.' --phones-file p.csv --at +2h",
+        ),
+    ),
+    "simulate": (
+        ("what it would cost", "lox24 simulate --sender Shop --text Hi --phone +491701234567"),
+    ),
+    "delete": (("one bulk, for good", "lox24 delete 4e5de266-b43f-47ae-858f-448a7f1679d5"),),
+    "doctor": (("is it us, the network, or LOX24?", "lox24 doctor"),),
+    "sandbox": (
+        ("50 bulks to play with", "lox24 sandbox"),
+        ("behind a rate limit", "lox24 sandbox --rate-limit 50 --refuse-with 429"),
+        ("in mid-deploy", "lox24 sandbox --ingress-404 3"),
+    ),
+    "demo": (("250 bulks, a wrong token, a storm", "lox24 demo"),),
+}
+
+
+def _epilogue(name: str) -> str:
+    """Return a command's examples and its exit codes."""
+    lines = [f"  {line}\n      # {said}" for said, line in _EXAMPLES[name]]
+    codes = CANCEL_CODES if name == "cancel" else EXIT_CODES
+    return "\n".join(["Examples:", *lines, "", codes])
 
 
 class _Columns(PlainFormatter):
@@ -101,9 +171,9 @@ for _place, (_name, _help) in enumerate(_COMMANDS.items()):
     app.command(
         f"lox24_async.cli.commands.{_name}:{_name}",
         name=_name,
-        help=_help,
+        help="\n\n".join(" ".join(part.split()) for part in _help.split("\n\n")),
         sort_key=_place,
-        help_epilogue=CANCEL_CODES if _name == "cancel" else EXIT_CODES,
+        help_epilogue=_epilogue(_name),
     )
 app.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType]
     help="Install completion for the current shell."
@@ -121,6 +191,7 @@ def run(line: Sequence[str] | None = None) -> ExitCode:
     if not words:
         app.help_print([])
         return ExitCode.USAGE
+    words = _with_value("--resume", words)
     try:
         with interruptible_import():
             execute, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
@@ -130,3 +201,11 @@ def run(line: Sequence[str] | None = None) -> ExitCode:
         return ExitCode.USAGE
     code: ExitCode | None = execute(*bound.args, **bound.kwargs)
     return ExitCode.DONE if code is None else code
+
+
+def _with_value(option: str, words: list[str]) -> list[str]:
+    """Give an option that may stand alone an empty value."""
+    return [
+        f"{word}=" if word == option and (not rest or rest.startswith("-")) else word
+        for word, rest in zip(words, [*words[1:], ""], strict=True)
+    ]

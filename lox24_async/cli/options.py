@@ -69,11 +69,14 @@ class Connection:
 
     Args:
         base_url: Where LOX24 is, if not at https://api.lox24.eu.
+        proxy: Reach LOX24 through this HTTP proxy. Also read from LOX24_PROXY; HTTPS_PROXY is
+            not used.
         token_file: Read the token (client id:key) from FILE instead of LOX24_AUTH_TOKEN.
         quiet: No progress and no table; only what went wrong.
     """
 
     base_url: Annotated[str | None, Parameter(env_var="LOX24_BASE_URL", metavar="URL")] = None
+    proxy: Annotated[str | None, value("URL")] = None
     token_file: Annotated[Path | None, value("FILE")] = None
     quiet: Quiet = False
     debug: Debug = False

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Sequence
@@ -14,8 +13,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import lox24_async as lox
 
-from . import interruptible_import
+from . import interruptible_import, streams
 from .exits import CommandError, ExitCode
+from .loops import hang_nowhere, leaving_soon, stop_like_ctrl_c
 from .options import MAX_CONCURRENCY, Connection
 from .telling.outcomes import Run, sentences
 from .telling.progress import PauseDisplay, Progress
@@ -70,10 +70,15 @@ def connect(
             base_url=connection.place,
             max_concurrency=max_concurrency,
             retry=retry or lox.RetryPolicy(),
+            proxy=connection.proxy,
         )
     except lox.ConfigurationError as error:
         hint = "Check LOX24_AUTH_TOKEN or --token-file"
-        if "URL" in error.message:
+        if "proxy" in error.message:
+            hint = "Check LOX24_PROXY or --proxy"
+        elif "LOX24_GUARD" in error.message or "guard" in error.message:
+            hint = "Check LOX24_GUARD"
+        elif "URL" in error.message:
             hint = "Check LOX24_BASE_URL or --base-url"
         raise CommandError(f"{capital(error.message)}. {hint}; nothing was sent.") from error
 
@@ -111,62 +116,95 @@ class Session:
         connection: Connection,
         retry: lox.RetryPolicy | None = None,
         max_concurrency: int = MAX_CONCURRENCY,
+        *,
+        client: "lox.Lox24Client | None" = None,
     ) -> None:
         self.connection = connection
-        self.client = connect(connection, retry, max_concurrency)
+        self.client = client or connect(connection, retry, max_concurrency)
         self.console = make_console(quiet=connection.quiet)
         """For people; silent with ``--quiet``."""
         self.alarm = make_console()
         """For people, and for what they must know."""
+        self._told: list[str] = []
 
     def explain(self, error: lox.Lox24Error) -> str:
         """Say in one or two sentences what went wrong, and what to do next."""
         return explain(error, self.connection.place, self.connection.token_source)
+
+    @property
+    def client_id(self) -> str:
+        """The part of the token before the colon."""
+        return _read_token(self.connection.token_file).partition(":")[0]
 
     def say_end(self, end: Run) -> None:
         """Say how a run ended, and what to do next."""
         console, style = (self.alarm, "red") if end.exit_code else (self.console, "green")
         for sentence in sentences(end, self.connection.place, self.connection.token_source):
             say(console, sentence, style)
+            self._told.append(sentence)
+
+    def tell(self, sentence: str, style: str = "") -> None:
+        """Say what must be known, also with ``--quiet``."""
+        say(self.alarm, sentence, style)
+        self._told.append(sentence)
+
+    def tell_elsewhere(self, *, stdout_is_free: bool) -> None:
+        """Tell the verdict on stdout if stderr cannot be written and stdout holds no records."""
+        if stdout_is_free and streams.settle(sys.stderr, _LAST_WORDS) is not None:
+            streams.put(sys.stdout, "".join(f"{sentence}\n" for sentence in self._told))
 
     def run(
         self,
         work: Coroutine[Any, Any, T],
         display: Display | None = None,
         progress: Progress | None = None,
-        *,
-        in_order: bool = True,
     ) -> T:
         """Do the work of a command in a loop of its own, and close the client.
 
         Args:
             work: Cancelled at once when somebody interrupts, unless it has a progress.
             display: Shown meanwhile; by default it says why nothing moves.
-            progress: Of work that keeps its results where they are safe.
-            in_order: Whether that ends in good order, interrupted or in vain.
+            progress: Of work that keeps its results where they are safe, and ends in good
+                order, interrupted or in vain, once there is something in flight.
 
         Raises:
             CommandError: LOX24 or the network ended it.
             KeyboardInterrupt: somebody else did.
         """
-        display = display or PauseDisplay(self.console, lambda: self.client.pause)
-        quiet, debug = self.connection.quiet, self.connection.debug
-        console = self.alarm if quiet else self.console  # not the alarm: amid a bar
-        note = None if progress is None else progress.take_warning
-        with library_log(partial(say, console), note, debug=debug):
+        with leaving_soon():
             try:
-                return asyncio.run(self._main(work, display, progress if in_order else None))
+                return asyncio.run(self.run_within(work, display, progress))
             except asyncio.CancelledError:  # a closed terminal, or a kill
                 raise KeyboardInterrupt from None
-            except lox.Lox24Error as error:
-                raise CommandError(self.explain(error), code_of(error)) from error
             finally:
                 work.close()  # if the loop never came to it
+
+    async def run_within(
+        self,
+        work: Coroutine[Any, Any, T],
+        display: Display | None = None,
+        progress: Progress | None = None,
+    ) -> T:
+        """Do the work of a command in the running loop; see :meth:`run`.
+
+        Raises:
+            CommandError: LOX24 or the network ended it.
+            CancelledError: somebody else did.
+        """
+        display = display or PauseDisplay(self.console, lambda: self.client.pause)
+        console = self.alarm if self.connection.quiet else self.console  # not the alarm: amid a bar
+        note = None if progress is None else progress.take_warning
+        with library_log(partial(say, console), note, debug=self.connection.debug):
+            try:
+                return await self._main(work, display, progress)
+            except lox.Lox24Error as error:
+                raise CommandError(self.explain(error), code_of(error)) from error
 
     async def _main(
         self, work: Coroutine[Any, Any, T], display: Display, progress: Progress | None
     ) -> T:
         stop_like_ctrl_c()
+        hang_nowhere()
         interrupted = False
         async with self.client, shown(display):  # closed even if its grace time is cut short
             job = asyncio.create_task(work)
@@ -178,7 +216,7 @@ class Session:
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 except asyncio.CancelledError:
                     interrupted = True
-                    if progress is None:
+                    if progress is None or not progress.in_order():
                         job.cancel()
                         await asyncio.wait({job})
                     else:
@@ -210,17 +248,6 @@ async def _end(*tasks: asyncio.Task[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def stop_like_ctrl_c() -> None:
-    """Let a closed terminal or a ``kill`` end the running task as Ctrl-C does."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if task is None or number is None or signal.getsignal(number) is signal.SIG_IGN:
-            continue  # under nohup a hang-up is no matter
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, task.cancel)
 
 
 # --- many ids
@@ -283,7 +310,8 @@ class _LogHandler(logging.Handler):
         self._take = take
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._take(record, mask(record.getMessage()))
+        with suppress(Exception):  # a log never ends a run
+            self._take(record, mask(record.getMessage()))
 
 
 @contextmanager

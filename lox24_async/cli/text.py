@@ -41,7 +41,7 @@ def plural(count: int, noun: str) -> str:
 
 def why(error: Exception) -> str:
     """Return why something could not be read or written."""
-    return getattr(error, "strerror", None) or type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def local(moment: datetime, *, seconds: bool = True) -> str:

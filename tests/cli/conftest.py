@@ -43,6 +43,8 @@ def empty_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOX24_AUTH_TOKEN", "LOX24_BASE_URL", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("LOX24_GUARD", "process")
 
 
 @pytest.fixture

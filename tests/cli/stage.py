@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import IO, Any, Self
 
 import pytest
@@ -58,6 +59,11 @@ def free_url() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def journals() -> list[Path]:
+    """Return the journals of the runs so far, the oldest first."""
+    return sorted(Path(os.environ["XDG_STATE_HOME"], "lox24").glob("*"))
 
 
 def puts(gateway: FakeLox24) -> list[str]:

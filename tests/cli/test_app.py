@@ -21,7 +21,10 @@ from lox24_async import __version__
 from .stage import LOX24, MOST, Screen, lox24, start
 
 DOCS = Path(__file__).parents[2] / "docs" / "command-line.md"
-COMMANDS = ("cancel", "list", "show", "status", "create", "simulate", "delete", "sandbox", "demo")
+COMMANDS = (
+    *("cancel", "list", "runs", "report", "show", "status", "create", "simulate", "delete"),
+    *("doctor", "sandbox", "demo"),
+)
 HEAVY = ("aiohttp", "cattrs")
 
 

@@ -15,13 +15,11 @@ from typing import IO, Any
 
 import pytest
 
-from lox24_async import BulkStatus, Lox24Client, __version__
+from lox24_async import BulkStatus, CancelJournal, Lox24Client, __version__
 from lox24_async.cli import main
 from lox24_async.cli.commands import demo
-from lox24_async.cli.exits import CommandError
 from lox24_async.cli.running import library_log
 from lox24_async.cli.telling.progress import Progress
-from lox24_async.cli.telling.unfinished import save_unfinished
 from lox24_async.testing import FakeLox24
 from tests.conftest import QUICK
 
@@ -32,6 +30,7 @@ from .stage import (
     Screen,
     add,
     free_url,
+    journals,
     lox24,
     puts,
     read_until,
@@ -95,20 +94,23 @@ def _read_csv(out: str) -> list[dict[str, Any]]:
 def test_machines_get_a_record_for_each_bulk(
     gateway: FakeLox24, form: str, read: Callable[[str], list[dict[str, Any]]]
 ) -> None:
-    """Input order, the same fields in each form, and nothing else on stdout."""
+    """The same fields in each form, and nothing else on stdout; json is in input order."""
     late, good = add(gateway, BulkStatus.PROCESSED, BulkStatus.NEW)
     code, out, err = lox24("cancel", late, good, STRANGER, "x", "--output", form)
     records = read(out)
     told = [tuple(r[n] for n in ("bulk_id", "state", "status_code", "attempts")) for r in records]
-    assert told == [
+    expected = [
         (late, "too late", 10, 1),
         (good, "canceled", 15, 1),
         (STRANGER, "not found", None, 1),
         (None, "rejected", None, 0),
     ]
-    assert records[1]["error"] is None
-    assert records[2]["request_id"] in records[2]["error"]
-    assert records[3]["error"] == "argument 4: no bulk id: 'x'"
+    assert told == expected if form == "json" else {*told} == {*expected}
+    by_state = {record["state"]: record for record in records}
+    assert by_state["canceled"]["error"] is None
+    assert by_state["canceled"]["request_id"]
+    assert by_state["not found"]["request_id"] in by_state["not found"]["error"]
+    assert by_state["rejected"]["error"] == "argument 4: no bulk id: 'x'"
     assert code == 1
     assert "3 of 4 NOT cancelled" in err
 
@@ -129,7 +131,7 @@ def test_quiet_says_only_what_went_wrong(gateway: FakeLox24) -> None:
     assert lox24("cancel", good, "-q") == (0, "", "")
     code, out, err = lox24("cancel", good, late, "-q", "-o", "ndjson")
     assert code == 1
-    assert [r["state"] for r in _read_ndjson(out)] == ["canceled", "too late"]
+    assert {r["state"] for r in _read_ndjson(out)} == {"canceled", "too late"}
     assert err == "1 of 2 NOT cancelled: 1 too late.\n"
 
 
@@ -152,7 +154,7 @@ def test_ids_of_arguments_and_file_are_cancelled_once(gateway: FakeLox24) -> Non
     stdin = "uuid,text\n" + "".join(f"{bulk_id},x\n" for bulk_id in ids)
     code, _, err = lox24("cancel", ids[0].upper(), "--file", "-", stdin=stdin)
     assert code == 0
-    assert err.startswith("1 repeated: each id is cancelled once.\n")
+    assert "1 repeated: each id is cancelled once.\n" in err
     assert sorted(ids) == sorted(puts(gateway))
 
 
@@ -305,24 +307,24 @@ def test_what_is_accepted_is_looked_at_again(
     gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A 200 that is not 15 yet is settled by one more look."""
-    monkeypatch.setattr("lox24_async.cli.commands.cancel._SETTLING", 0.01)
+    monkeypatch.setattr("lox24_async.cli.canceling.looking._SETTLING", 0.01)
     [bulk_id] = add(gateway, 5)
     gateway.fail_next(body=json.dumps({"uuid": bulk_id, "status_code": 5}))
     code, out, _ = lox24("cancel", bulk_id, "-o", "ndjson")
     assert code == 0
-    assert _read_ndjson(out)[0]["state"] == "canceled"
+    assert [r["state"] for r in _read_ndjson(out)] == ["accepted", "canceled"]
     assert [r.method for r in gateway.requests] == ["PUT", "GET"]
 
 
 def test_what_was_read_from_stdin_and_not_sent_is_kept(gateway: FakeLox24) -> None:
-    """A pipe cannot be read again: the unfinished ids are in a file."""
+    """A pipe cannot be read again: the unfinished ids are in the journal."""
     ids = add(gateway, 0, 0)
     gateway.fail_next(429, headers={"Retry-After": "600"})
     code, _, err = lox24("cancel", "-f", "-", stdin="\n".join(ids))
     assert code == 4
-    [rest] = Path().glob("lox24-unfinished-*.txt")
-    assert f"  lox24 cancel --file {rest}\n" in err
-    assert rest.read_text().splitlines()[1:] == ids
+    [rest] = journals()
+    assert f"  lox24 cancel --resume {rest}\n" in err
+    assert sorted(CancelJournal.read(rest).unfinished()) == sorted(ids)
 
 
 def test_a_defect_is_told_without_a_traceback(
@@ -362,7 +364,7 @@ async def test_a_wait_is_told_with_its_reason(fake_lox24: FakeLox24) -> None:
 def test_case_37_an_interrupted_run_goes_on_where_it_stopped(
     gateway: FakeLox24, number: signal.Signals
 ) -> None:
-    """Exit code 130; what was in flight is finished; the resume file takes the rest, once."""
+    """Exit code 130; what was in flight is finished; --resume takes the rest, once."""
     ids = add(gateway, *[0] * 150)
     gateway.latency = 0.05
     Path("ids.txt").write_text("\n".join(ids))
@@ -371,18 +373,18 @@ def test_case_37_an_interrupted_run_goes_on_where_it_stopped(
         child.send_signal(number)
         out, err = child.communicate(timeout=MOST)
     assert child.returncode == 130
-    [rest] = Path().glob("lox24-unfinished-*.txt")
+    [rest] = journals()
     states = Counter(record["state"] for record in _read_ndjson(out))
     done = states["canceled"]
     assert 20 <= done < 150
     assert states == {"canceled": done, "not sent": 150 - done}
     assert f"Interrupted: {done} done, 0 unknown, {150 - done} not sent.\n" in err
-    assert f"  lox24 cancel --file {rest}\n" in err
+    assert f"  lox24 cancel --resume {rest}\n" in err
     assert "Traceback" not in err
     assert done == len(puts(gateway))
 
     gateway.latency = 0
-    code, _, _ = lox24("cancel", "--file", str(rest))
+    code, _, _ = lox24("cancel", "--resume")
     assert code == 0
     assert sorted(ids) == sorted(puts(gateway))
 
@@ -405,11 +407,11 @@ def test_in_a_terminal_a_bar_lives_and_a_second_ctrl_c_leaves_at_once(
         child.send_signal(signal.SIGINT)
         read_until(screen, b"Ctrl-C again leaves at once")
         child.send_signal(signal.SIGINT)
-        told = read_until(screen, b"--file ").decode()
+        told = read_until(screen, b"--resume ").decode()
         assert child.wait(3) == 130
     assert "Interrupted: 10 done, 10 unknown, 10 not sent." in told
-    [rest] = Path().glob("lox24-unfinished-*.txt")
-    assert rest.read_text().splitlines()[1:] == ids[10:]
+    [rest] = journals()
+    assert set(CancelJournal.read(rest).unfinished()) == set(ids[10:])
 
 
 def test_no_color_leaves_the_bar_and_takes_the_colours(
@@ -467,33 +469,6 @@ def test_the_demo_fails_if_a_number_is_wrong(
     monkeypatch.setattr(demo, "_play", play)
     assert demo.demo() == 1
     assert capsys.readouterr().out == "[ok] one\n[WRONG] requests: expected 1, got 4\n"
-
-
-# --- the file of unfinished ids
-
-
-def test_each_run_has_its_file_of_unfinished_ids(tmp_path: Path) -> None:
-    """Two runs of one second do not share a file."""
-    assert save_unfinished([STRANGER]) != save_unfinished([STRANGER])
-    assert len(list(tmp_path.glob("lox24-unfinished-*.txt"))) == 2
-
-
-def test_where_nothing_can_be_written_the_ids_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file in another place, or else the ids themselves: none is lost."""
-    other = tmp_path / "other"
-    other.mkdir()
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(other))
-    here = tmp_path / "gone"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    here.rmdir()
-    assert save_unfinished([STRANGER]).parent == other
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "nowhere"))
-    with pytest.raises(CommandError, match=STRANGER) as told:
-        save_unfinished([STRANGER])
-    assert told.value.code == 130
 
 
 # --- the door

@@ -9,18 +9,26 @@ from collections import Counter
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from lox24_async import BulkFilter, BulkStatus, CancelOutcome, CancelReport, CancelState
-from lox24_async.cli.commands import cancel as cancelling
+from lox24_async import (
+    BulkFilter,
+    BulkStatus,
+    CancelJournal,
+    CancelOutcome,
+    CancelReport,
+    CancelState,
+)
+from lox24_async.cli.canceling import looking
 from lox24_async.cli.reading.questions import ask
 from lox24_async.cli.telling.progress import Progress
 from lox24_async.report import note
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
 
-from .stage import CANARY, LOX24, STRANGER, Screen, add, lox24, puts, wait_for
+from .stage import CANARY, LOX24, STRANGER, Screen, add, journals, lox24, puts, start, wait_for
 
 CANCELABLE = (BulkStatus.NEW, BulkStatus.IN_PROGRESS)
 
@@ -135,7 +143,7 @@ def test_what_is_shown_is_harmless_and_short(gateway: FakeLox24) -> None:
         gateway.add_bulk(sender_id="\x1b[31mACME", text="a\nb")
     _, out, err = lox24("cancel", "--matching", "--all", "--dry-run")
     assert out == ""
-    assert 10 == err.count("\\x1b[31mACME")
+    assert 11 == err.count("\\x1b[31mACME")  # ten bulks, and the summary by sender
     assert 10 == err.count("a\\nb\n")
     assert "… and 2 more; --dry-run --output csv names each.\n" in err
     assert "\x1b" not in err
@@ -186,10 +194,10 @@ def test_nothing_that_matches_is_a_good_end(gateway: FakeLox24) -> None:
         (Fault(status=503, headers={"Retry-After": "600"}), 5, "fails: "),
     ],
 )
-def test_a_search_that_breaks_off_cancels_nothing(
+def test_case_72_a_listing_that_breaks_off_costs_nothing_that_was_found(
     gateway: FakeLox24, fault: Fault, code: int, told: str
 ) -> None:
-    """Half a list is none: the exit code says why, and no bulk is touched, whatever --yes says."""
+    """Case 72: what was found is cancelled; the end and the exit code say why there may be more."""
     stock(gateway)
     gateway.page_size = 2
 
@@ -198,11 +206,25 @@ def test_a_search_that_breaks_off_cancels_nothing(
 
     gateway.fail_if(fail)
     ended, out, err = lox24("cancel", "--matching", "--all", "--yes", "-o", "ndjson")
-    assert (code, "") == (ended, out)
-    assert told in err
-    assert err.endswith("Nothing was cancelled.\n")
+    assert code == ended
+    assert {json.loads(line)["bulk_id"] for line in out.splitlines()} == {*puts(gateway)}
+    assert 2 == len(puts(gateway))
+    assert "The listing broke off: " in err
+    assert told in err.partition("The listing broke off: ")[2]
     assert "Traceback" not in err
-    assert puts(gateway) == []
+
+
+@pytest.mark.parametrize("more", [["--yes"], ["--dry-run"]])
+def test_a_listing_of_which_nothing_came_cancels_nothing(
+    gateway: FakeLox24, more: list[str]
+) -> None:
+    """There is no journal then, and the exit code says why."""
+    stock(gateway)
+    gateway.fail_next(401)
+    code, out, err = lox24("cancel", "--matching", "--all", "-o", "ndjson", *more)
+    assert (code, out) == (3, "")
+    assert err.endswith("Nothing was cancelled.\n")
+    assert journals() == []
 
 
 # --- cancelling what matches
@@ -214,7 +236,7 @@ def test_with_yes_what_matches_is_cancelled_unasked(gateway: FakeLox24) -> None:
     args = ("cancel", "--matching", "--sender", "ACME", "--yes", "--quiet", "-o", "ndjson")
     code, out, err = lox24(*args)
     assert (0, "") == (code, err)
-    assert wanted == [json.loads(line)["bulk_id"] for line in out.splitlines()]
+    assert set(wanted) == {json.loads(line)["bulk_id"] for line in out.splitlines()}
     assert set(wanted) == set(puts(gateway)) == canceled(gateway)
 
 
@@ -236,14 +258,14 @@ def test_filters_narrow_what_is_cancelled(gateway: FakeLox24) -> None:
 
 
 def test_what_matches_and_was_not_sent_is_kept(gateway: FakeLox24) -> None:
-    """The unfinished ids are in a file: to search again may find more than was shown."""
+    """The journal names the unfinished: to search again may find more than was shown."""
     wanted = stock(gateway)
     gateway.fail_next(429, method="PUT", times=20, headers={"Retry-After": "600"})
     code, _, err = lox24("cancel", "--matching", "--sender", "ACME", "--yes")
     assert code == 4
-    [rest] = Path().glob("lox24-unfinished-*.txt")
-    assert f"  lox24 cancel --file {rest}\n" in err
-    assert wanted == rest.read_text().splitlines()[1:]
+    [rest] = journals()
+    assert f"  lox24 cancel --resume {rest}\n" in err
+    assert set(wanted) == set(CancelJournal.read(rest).unfinished())
 
 
 # --- in a terminal: the question
@@ -255,7 +277,7 @@ def test_yes_cancels_exactly_what_was_shown(gateway: FakeLox24) -> None:
     with Screen("cancel", "--matching", "--sender", "ACME") as screen:
         shown = screen.until("Cancel these 3? [y/N] ")
         late = str(gateway.add_bulk(sender_id="ACME").uuid)
-        assert wanted == re.findall(r"^([0-9a-f-]{36})  ", shown, re.MULTILINE)
+        assert set(wanted) == set(re.findall(r"^([0-9a-f-]{36}) ", shown, re.MULTILINE))
         assert "3 bulks to cancel: 3,004 messages, 196.50" in shown
         assert puts(gateway) == []
         screen.type("y\n")
@@ -341,7 +363,7 @@ def test_records_of_a_terminal_run_stay_clean(gateway: FakeLox24, tmp_path: Path
             code, seen = screen.end()
     records = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     assert code == 0
-    assert wanted == [record["bulk_id"] for record in records]
+    assert set(wanted) == {record["bulk_id"] for record in records}
     assert "{" not in seen
 
 
@@ -381,20 +403,20 @@ def test_ctrl_c_in_mid_run_loses_nothing_and_the_file_goes_on(gateway: FakeLox24
     assert set(arrived) == canceled(gateway)
     assert f"Interrupted: {done} done, 0 unknown, {120 - done} not sent.\n" in seen
     assert "Traceback" not in seen
-    [rest] = Path().glob("lox24-unfinished-*.txt")
-    assert set(ids) - set(arrived) == set(rest.read_text().splitlines()[1:])
+    [rest] = journals()
+    assert set(ids) - set(arrived) == set(CancelJournal.read(rest).unfinished())
 
     gateway.stop_failing()
-    assert lox24("cancel", "--file", str(rest))[0] == 0
+    assert lox24("cancel", "--resume", str(rest))[0] == 0
     assert Counter(ids) == Counter(puts(gateway))
     assert set(ids) == canceled(gateway)
 
 
 def test_ctrl_c_while_waiting_tells_what_is_accepted(gateway: FakeLox24) -> None:
-    """All is sent by then: exit code 130 at once, and no file of unfinished ids."""
+    """All is sent by then: exit code 130 at once, and the journal names what is accepted."""
     ids = add(gateway, 5, 5)
     gateway.stops_after = 3600.0
-    soon = "from lox24_async.cli.commands import cancel; cancel._SETTLING = 0.01; main()"
+    soon = "from lox24_async.cli.canceling import looking; looking._SETTLING = 0.01; main()"
     program = LOX24[-1].replace("main()", soon)
     with Screen("cancel", *ids, "--wait", program=program) as screen:
         screen.until("waiting for 2 to stop")
@@ -402,7 +424,8 @@ def test_ctrl_c_while_waiting_tells_what_is_accepted(gateway: FakeLox24) -> None
         code, seen = screen.end()
     assert code == 130
     assert "Interrupted: 0 done, 2 accepted, 0 unknown, 0 not sent.\n" in seen
-    assert list(Path().glob("lox24-unfinished-*")) == []
+    [journal] = journals()
+    assert set(CancelJournal.read(journal).unfinished()) == set(ids)
 
 
 @pytest.mark.parametrize(
@@ -425,10 +448,55 @@ def test_case_83_ctrl_c_while_the_program_still_loads_is_told_by_its_exit_code(
         "            else: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder())\n"
     )
-    program = [*LOX24[:-1], block + LOX24[-1], "cancel", *add(gateway, 0)]
+    program = [*LOX24[:-1], block + LOX24[-1], "cancel", *add(gateway, 0), "--wait"]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
     assert gateway.requests == []
+
+
+def test_case_83_ctrl_c_behind_the_first_request_loses_nothing(gateway: FakeLox24) -> None:
+    """Case 83: ids alone go out before the rest is imported; a Ctrl-C then is told in full."""
+    [bulk_id] = add(gateway, 0)
+    block = (
+        "import os, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'lox24_async.cli.commands.cancel':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    program = [*LOX24[:-1], block + LOX24[-1], "cancel", bulk_id]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=20)
+    assert (130, "") == (done.returncode, done.stdout)
+    assert "Interrupted: 1 done, 0 unknown, 0 not sent.\n" in done.stderr
+    assert [bulk_id] == puts(gateway)
+    [journal] = journals()
+    assert CancelJournal.read(journal).counts[CancelState.CANCELED] == 1
+
+
+@pytest.mark.parametrize(
+    ("token", "code", "told"),
+    [
+        ("", 2, "There is no token."),
+        ("x", 2, "The token is not of the form"),
+        (CANARY, 3, "Check LOX24_AUTH_TOKEN, and wait a minute"),
+    ],
+)
+def test_ids_alone_are_told_as_ever(
+    gateway: FakeLox24, token: str, code: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head start changes neither sentences nor exit codes; the journal is there."""
+    ids = add(gateway, 0, 10)
+    with start("cancel", *ids) as child:
+        _, err = child.communicate(timeout=20)
+    assert child.returncode == 1
+    assert "1 of 2 NOT cancelled: 1 too late." in err
+    [run] = CancelJournal.runs_of(journals()[0])
+    assert run.note == "lox24 cancel 2 ids"
+    monkeypatch.setenv("LOX24_AUTH_TOKEN", token)
+    with start("cancel", *ids) as child:
+        _, err = child.communicate(timeout=20)
+    assert (child.returncode, told in err) == (code, True), err
 
 
 # --- --wait
@@ -438,8 +506,8 @@ def test_wait_ends_when_all_have_stopped(
     gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Accepted cancels are looked at until the bulks are in a final state, whichever it is."""
-    monkeypatch.setattr(cancelling, "_SETTLING", 0.01)
-    monkeypatch.setattr(cancelling, "_FIRST", 0.01)
+    monkeypatch.setattr(looking, "_SETTLING", 0.01)
+    monkeypatch.setattr(looking, "_FIRST", 0.01)
     stopped, processed = add(gateway, 5, 5)
     gateway.stops_after = 3600.0
     looks: Counter[str] = Counter()
@@ -454,16 +522,17 @@ def test_wait_ends_when_all_have_stopped(
     gateway.fail_if(look)
     code, out, err = lox24("cancel", stopped, processed, "--wait", "-o", "ndjson")
     assert code == 1
-    assert ["canceled", "too late"] == [json.loads(line)["state"] for line in out.splitlines()]
+    states = Counter(json.loads(line)["state"] for line in out.splitlines())
+    assert states == {"accepted": 2, "canceled": 1, "too late": 1}  # a later look, a second line
     assert {stopped: 3, processed: 3} == looks
     assert "1 of 2 NOT cancelled: 1 too late.\n" in err
 
 
 def test_wait_ends_after_its_time(gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bulk that does not stop is accepted, no more: exit code 1, and what to do."""
-    monkeypatch.setattr(cancelling, "_SETTLING", 0.01)
-    monkeypatch.setattr(cancelling, "_FIRST", 0.01)
-    monkeypatch.setattr(cancelling, "_PATIENCE", 0.1)
+    monkeypatch.setattr(looking, "_SETTLING", 0.01)
+    monkeypatch.setattr(looking, "_FIRST", 0.01)
+    monkeypatch.setattr(looking, "_PATIENCE", 0.1)
     gateway.stops_after = 3600.0
     code, out, err = lox24("cancel", *add(gateway, 5), "--wait", "-o", "ndjson")
     assert code == 1
@@ -484,8 +553,15 @@ async def test_wait_looks_less_and_less_often() -> None:
 
     report = CancelReport()
     note(report, STRANGER, CancelOutcome(STRANGER, CancelState.ACCEPTED))
-    client: Any = Client()
-    await cancelling._wait(client, report, Progress(1))
+
+    async def plainly(call: Any) -> None:
+        await call(None)
+
+    session = SimpleNamespace(client=Client())
+    job: Any = SimpleNamespace(
+        report=report, progress=Progress(1), session=session, with_journal=plainly
+    )
+    await looking.wait_until_stopped(job)
     gaps = [after - before for before, after in pairwise([0.0, *looks])]
     assert pytest.approx([2, 3, 4.5, 6.75]) == gaps[:4]
     assert pytest.approx([30] * 12) == gaps[8:20]
@@ -496,7 +572,7 @@ def test_without_wait_one_more_look_is_all(
     gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is accepted is looked at once, and then told as accepted."""
-    monkeypatch.setattr(cancelling, "_SETTLING", 0.01)
+    monkeypatch.setattr(looking, "_SETTLING", 0.01)
     gateway.stops_after = 3600.0
     code, _, err = lox24("cancel", *add(gateway, 5))
     assert code == 1

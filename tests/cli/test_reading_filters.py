@@ -171,6 +171,7 @@ def test_a_filter_is_given_if_any_word_is(words: dict[str, Any], given: bool) ->
 
 TYPED: dict[str, Any] = {
     "sender": "ACME",
+    "sender_is": "ACME",
     "text": "sale",
     "status": ("new",),
     "created_from": "2h",

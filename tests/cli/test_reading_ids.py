@@ -37,7 +37,7 @@ def read(data: bytes | str) -> tuple[tuple[str, ...], list[str]]:
         (f'# export\n\nuuid,text\n{A},"# x"\n', (A,)),
         (f'{{"uuid": "{A}", "text": "a"}}\n{{"uuid":"{B}"}}\n', (A, B)),
         (f'{{"bulk_id": "{A}", "state": "unknown"}}\n', (A,)),
-        (f'{{"uuid": "{A}", "bulk_id": "{B}"}}\n', (A,)),
+        (f'{{"uuid": "{A}", "bulk_id": "{B}"}}\n', (B,)),
         (f'{A}\n{{"uuid": "{B}"}}\n', (A, B)),
         (f'[\n{{"uuid": "{A}"}},\n{{"bulk_id": "{B}"}}\n]\n', (A, B)),
         (f'  ["{A}", "{B}", "{A}"]', (A, B)),

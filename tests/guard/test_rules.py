@@ -1037,3 +1037,16 @@ def test_news_of_another_process_is_looked_for_at_once() -> None:
     here, there = (Process(PageStore(page), lambda: 1.0) for _ in range(2))
     enter(there.guards["1:a"][0], T0)
     assert held(here.guards["1:a"][0], T0, Caller()).ask_at == pytest.approx(T0 + 0.05)
+
+
+def test_end_of_a_block_that_another_process_saw_ends_the_outage() -> None:
+    """The next trouble is a new one: nobody is told that it has lasted since the block."""
+    page = Page()
+    here, there = (Process(PageStore(page), lambda: 1.0) for _ in range(2))
+    one, other = here.guards["1:a"][0], there.guards["1:a"][0]
+    report(other, answer(429), T0)
+    assert one.pause(T0 + 0.1) is not None
+    assert one.down_since == T0 + 0.1
+    report(other, None, T0 + 1)
+    assert one.pause(T0 + 2) is None
+    assert one.down_since == inf

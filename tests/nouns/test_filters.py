@@ -29,7 +29,7 @@ MOMENTS = [
 ]
 EACH_MOMENT = pytest.mark.parametrize("name", MOMENTS)
 EACH_COUNT = pytest.mark.parametrize("name", ["min_messages", "max_messages"])
-EACH_WORD = pytest.mark.parametrize("name", ["text", "sender_id"])
+EACH_WORD = pytest.mark.parametrize("name", ["text", "sender_id", "sender_id_exact"])
 
 
 class Zone(tzinfo):
@@ -64,6 +64,7 @@ def full(**more: Any) -> BulkFilter:
         "status_codes": [BulkStatus.NEW, 7],
         "text": "sale",
         "sender_id": "Shop",
+        "sender_id_exact": "My Shop",
         "created_from": NOW,
         "created_to": NOW,
         "delivery_from": NOW,
@@ -88,6 +89,7 @@ def test_signature_of_filter() -> None:
         ("status_codes", ()),
         ("text", None),
         ("sender_id", None),
+        ("sender_id_exact", None),
         *((name, None) for name in MOMENTS),
         ("min_messages", None),
         ("max_messages", None),
@@ -356,6 +358,8 @@ def test_invalid_direction(bad: Any) -> None:
         ("&status_code[]=0&status_code[]=7", BulkFilter(status_codes=[0, 7])),
         ("&text=a%26b%3D%5B%C3%BC%5D%20%2B%2F%25", BulkFilter(text="a&b=[ü] +/%")),
         ("&sender_id=%2B49170", BulkFilter(sender_id="+49170")),
+        ("&sender_id=Acme", BulkFilter(sender_id_exact="Acme")),
+        ("&sender_id=Acme", BulkFilter(sender_id="ac", sender_id_exact="Acme")),
         (f"&created_at[gte]={UNIX}", BulkFilter(created_from=NOW)),
         (f"&created_at[lte]={UNIX}", BulkFilter(created_to=NOW)),
         (f"&delivery_at[gte]={UNIX}", BulkFilter(delivery_from=NOW)),

@@ -473,15 +473,14 @@ async def test_the_report_of_an_interrupted_stream_keeps_its_word(
 ) -> None:
     """Outcomes of what was in flight are fixed when the run ends: no later call changes them."""
     ids, report = [UUID(bulk_id) for bulk_id in add(fake_lox24, 20)], CancelReport()
-    await client.cancel_bulk(ids[0])
-    fake_lox24.latency = 0.1
+    fake_lox24.fail_next(delay=60, bulk_id=ids[1])
     async with client.iter_cancel(ids, report=report) as stream:
         await anext(stream)
     before = report.outcomes
     assert [str(bulk_id) for bulk_id in ids] == [o.bulk_id for o in before]  # of a list, all
     await settle_down()
     assert before == report.outcomes
-    assert report.counts[CancelState.UNKNOWN] > 0
+    assert report[ids[1]].state is CancelState.UNKNOWN
 
 
 @pytest.mark.parametrize("kind", ["repeat", "endless", "generator"])
@@ -512,23 +511,24 @@ async def test_case_53_sources_that_never_end(
         "endless": endless(),
         "generator": from_queue(),
     }
-    report = await asyncio.wait_for(client.cancel_bulks(sources[kind], timeout=0.3), 30)
+    report = await asyncio.wait_for(client.cancel_bulks(sources[kind], timeout=2), 60)
     assert report[bulk_id].state is CancelState.CANCELED
     assert closed is (kind == "generator")
     unsent = report.counts[CancelState.NOT_SENT]
     assert unsent <= 10
 
 
+@pytest.mark.looptime
 async def test_reading_ends_while_a_consumer_is_slow(
     client: Lox24Client, fake_lox24: FakeLox24
 ) -> None:
     """Results that wait when the time is over still come out; nothing more is read."""
     ids = add(fake_lox24, 40)
     source, seen = iter(ids), 0
-    async for outcome in client.iter_cancel(source, timeout=0.2):
+    async for outcome in client.iter_cancel(source, timeout=20):
         assert outcome.state is CancelState.CANCELED
         seen += 1
         if seen == 3:
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(40)
     assert 3 <= seen <= 13
     assert len(list(source)) == 40 - seen

@@ -195,3 +195,11 @@ async def test_case_24_a_bom_does_no_harm(body: bytes) -> None:
     async with FaultServer(put=answer(body)) as server:
         assert (await success_of(server.url)).is_canceled
         assert (1, 0) == (server.puts, server.gets)
+
+
+@pytest.mark.parametrize("name", ["before the body", "by its length"])
+async def test_case_20_a_success_that_is_cut_proves_the_token(name: str) -> None:
+    """Its head was there: so the look may go, though the token had not worked before."""
+    async with FaultServer(put=[cut(CUT[name])], get=[bulk(15)]) as server:
+        assert (await success_of(server.url, proven=False)).is_canceled
+        assert server.puts == 3

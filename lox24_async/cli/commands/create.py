@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -58,9 +57,13 @@ def _create(typed: DraftOptions, yes: bool, output: _Answer, connection: Connect
     except KeyboardInterrupt:
         said = f"Interrupted: the bulk may have been created.\n{_look(draft, begun)}"
         raise CommandError(said, ExitCode.INTERRUPTED) from None
-    with suppress(ReaderGoneError):
+    try:
         full = output == "json"
         write_out(json.dumps(record(bulk), indent=2) + "\n" if full else f"{bulk.uuid}\n")
+    except ReaderGoneError:
+        pass
+    except CommandError as error:  # it is created all the same
+        session.tell(f"{error} The bulk is created: {bulk.uuid}", "red")
     say(session.console, f"LOX24 took it. To stop it: lox24 cancel {bulk.uuid}", "green")
     return ExitCode.DONE
 

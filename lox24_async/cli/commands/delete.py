@@ -11,7 +11,7 @@ from lox24_async.cli.reading.questions import confirm
 from lox24_async.cli.running import CallEach, Session, finish, run_out
 from lox24_async.cli.telling.outcomes import Run, say_bad_lines, say_others
 from lox24_async.cli.telling.progress import STOPPING, Progress
-from lox24_async.cli.telling.records import Record, error_fields, write_records
+from lox24_async.cli.telling.records import Record, RecordStream, error_fields
 from lox24_async.cli.telling.tables import say, say_some
 from lox24_async.cli.text import plural
 
@@ -80,10 +80,16 @@ def _delete(session: Session, ids: Ids, output: options.Output) -> ExitCode:
     except KeyboardInterrupt:
         interrupted = True
     outcomes = [_outcome(bulk_id, calls) for bulk_id in ids.good]
-    write_records(output, _FIELDS, map(_record, outcomes))
+    out = RecordStream(output, _FIELDS)
+    for outcome in outcomes:
+        out.put(_record(outcome))
+    out.end(map(_record, outcomes))
     end = Run(outcomes, len(ids.bad), interrupted, verb="delete", done="deleted")
     say_others(session.alarm, end)
     session.say_end(end)
+    if (problem := out.problem()) is not None:
+        session.tell(problem, "red")
+    session.tell_elsewhere(stdout_is_free=output is options.Output.TABLE)
     return end.exit_code
 
 

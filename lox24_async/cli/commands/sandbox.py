@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,18 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 from attrs import frozen
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lox24_async import BulkStatus, testing
 from lox24_async.cli.exits import CommandError, ExitCode
+from lox24_async.cli.loops import stop_like_ctrl_c
 from lox24_async.cli.options import AT_LEAST_1, Debug, Quiet, number
-from lox24_async.cli.running import finish, stop_like_ctrl_c
+from lox24_async.cli.running import finish
 from lox24_async.cli.telling.records import ReaderGoneError, write_out
 from lox24_async.cli.text import mask, plural, printable, why
 
 if TYPE_CHECKING:
-    from lox24_async.testing import FakeLox24, ReceivedRequest
+    from lox24_async.testing import FakeLox24, Intermediary, ReceivedRequest
 
 _SEED: Final = 24
 _MIX: Final = (  # of ten bulks
@@ -42,6 +44,8 @@ _PRICE: Final = Decimal("0.065")
 
 
 _Seconds = Annotated[float, number("SECONDS")]
+_ERROR: Final = Number(gte=400, lte=599)
+_BEFORE: Final = Parameter(group=Group("What goes wrong", sort_key=3))
 
 
 @Parameter("*")
@@ -57,6 +61,16 @@ class SandboxOptions:
         sends_for: How long a bulk is in progress then.
         latency: How long an answer takes.
         block_seconds: How long more than three wrong tokens in a minute block you.
+        rate_limit: Before it stands a limit of N requests a second.
+        burst: With --rate-limit: so many may come at once.
+        connection_limit: Before it stands a limit of N requests at once.
+        refuse_with: What the limits answer: 503, 429 or another error.
+        retry_after: What they say under Retry-After.
+        ingress_404: From the first request on, for so long, an ingress knows nothing of it: 404 as
+            plain text.
+        balancer_page: A load balancer answers with this error (502, 503, 504) and a page.
+        answer: It answers with this error itself (402, 403, 500 …).
+        every: With the last two: only each so manieth request.
         quiet: Do not log the requests.
     """
 
@@ -67,6 +81,15 @@ class SandboxOptions:
     sends_for: _Seconds = 120.0
     latency: _Seconds = 0.05
     block_seconds: _Seconds = 600.0
+    rate_limit: Annotated[float | None, number(), _BEFORE] = None
+    burst: Annotated[int, number(at_least=AT_LEAST_1), _BEFORE] = 5
+    connection_limit: Annotated[int | None, number(at_least=AT_LEAST_1), _BEFORE] = None
+    refuse_with: Annotated[int, number("STATUS", at_least=_ERROR), _BEFORE] = 503
+    retry_after: Annotated[float | None, number("SECONDS"), _BEFORE] = None
+    ingress_404: Annotated[float | None, number("SECONDS"), _BEFORE] = None
+    balancer_page: Annotated[int | None, number("STATUS", at_least=_ERROR), _BEFORE] = None
+    answer: Annotated[int | None, number("STATUS", at_least=_ERROR), _BEFORE] = None
+    every: Annotated[int, number(at_least=AT_LEAST_1), _BEFORE] = 1
     quiet: Quiet = False
 
 
@@ -95,7 +118,7 @@ async def _serve(options: SandboxOptions) -> None:
         price_per_message=_PRICE,
     )
     gateway.groups[7117] = 250
-    gateway.fail_if(lambda request: _log(gateway, request, quiet=options.quiet))
+    gateway.intermediaries += [_log_of(gateway, quiet=options.quiet), *_before(options)]
     try:
         await gateway.start()
     except OSError as error:
@@ -142,9 +165,35 @@ def _fill(gateway: "FakeLox24", count: int) -> None:
         )
 
 
-def _log(gateway: "FakeLox24", request: "ReceivedRequest", *, quiet: bool) -> None:
-    gateway.requests.clear()  # it may run for days
-    if not quiet:
-        when = datetime.now().astimezone()
-        line = printable(mask(f"{request.method} {request.path}"))
-        print(f"{when:%H:%M:%S} {line}", file=sys.stderr, flush=True)
+def _log_of(gateway: "FakeLox24", *, quiet: bool) -> "Intermediary":
+    """Make what lets each request pass, and tells it."""
+
+    class Log(testing.Intermediary):
+        def fault_for(self, request: "ReceivedRequest", now: float, busy: int) -> None:
+            del now, busy
+            gateway.requests.clear()  # it may run for days
+            if not quiet:
+                when = datetime.now().astimezone()
+                line = printable(mask(f"{request.method} {request.path}"))
+                print(f"{when:%H:%M:%S} {line}", file=sys.stderr, flush=True)
+
+    return Log()
+
+
+def _before(options: SandboxOptions) -> "Iterator[Intermediary]":
+    """Make what stands before the gateway."""
+    status, retry_after = options.refuse_with, options.retry_after
+    if options.ingress_404 is not None:
+        yield testing.IngressNotFound(seconds=options.ingress_404)
+    if options.balancer_page is not None:
+        yield testing.LoadBalancerPage(options.balancer_page, every=options.every)
+    if options.rate_limit:
+        yield testing.RateLimit(
+            options.rate_limit, options.burst, status=status, retry_after=retry_after
+        )
+    if options.connection_limit is not None:
+        yield testing.ConnectionLimit(
+            options.connection_limit, status=status, retry_after=retry_after
+        )
+    if options.answer is not None:
+        yield testing.StatusAnswer(options.answer, every=options.every)

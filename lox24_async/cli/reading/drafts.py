@@ -13,7 +13,7 @@ from lox24_async.cli.exits import CommandError
 from lox24_async.cli.options import AT_LEAST_1, Count, File, Text, Time, value
 from lox24_async.cli.text import plural
 
-from .files import Entry, entries, read_text, short_name, without_comment
+from .files import Entry, entries, lines_of, read_text, short_name, without_comment
 from .moments import read_delivery
 
 _PHONE: Final = re.compile(r"\+?[0-9]{5,17}")
@@ -133,7 +133,7 @@ def _phones(typed: DraftOptions) -> list[str]:
 
 def _from_file(name: str) -> Iterator[Entry]:
     text = read_text(name, "phone numbers, one a line,")
-    for entry in entries(text, short_name(name), ("phone",)):
+    for entry in entries(lines_of(text), short_name(name), ("phone",)):
         yield entry._replace(value=without_comment(entry.value or ""))
 
 

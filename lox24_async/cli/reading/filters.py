@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from attrs import asdict, frozen
 from cyclopts import Group, Parameter
@@ -16,6 +16,8 @@ from .files import Entry
 from .ids import collect
 from .moments import read_moment
 
+_Status = Literal["new", "in-progress", "processed", "canceled", "system-error", "no-recipients"]
+
 
 @Parameter("*", group=Group("Filters", sort_key=2))
 @frozen(kw_only=True)
@@ -23,7 +25,8 @@ class FilterOptions:
     """A filter as it was typed; ``None`` and ``()`` are what was not.
 
     Args:
-        sender: The sender holds TEXT.
+        sender: The sender holds TEXT, upper and lower case alike: Acme also finds Acme Bank.
+        sender_is: The sender is NAME, to the letter.
         text: The message holds TEXT.
         status: In this state: new, in-progress, processed, canceled, system-error,
             no-recipients, or its number. May be repeated: any of them.
@@ -40,8 +43,9 @@ class FilterOptions:
     """
 
     sender: Text = None
+    sender_is: Annotated[str | None, value("NAME")] = None
     text: Text = None
-    status: Annotated[tuple[str, ...], value("STATUS")] = ()
+    status: Annotated[tuple[_Status | str, ...], value("STATUS")] = ()
     created_from: Time = None
     created_to: Time = None
     delivery_from: Time = None
@@ -56,6 +60,20 @@ class FilterOptions:
     def given(self) -> bool:
         """Whether there is any filter: also one that is 0 or empty."""
         return any(value not in (None, ()) for value in asdict(self).values())
+
+    @property
+    def words(self) -> list[str]:
+        """The filter as one types it."""
+        words: list[str] = []
+        said: object
+        for name, said in asdict(self).items():
+            flag = "--id" if name == "ids" else "--" + name.replace("_", "-")
+            if name in ("ids", "status"):
+                for one in self.ids if name == "ids" else self.status:
+                    words += [flag, one]
+            elif said is not None:
+                words += [flag, str(said)]
+        return words
 
 
 NO_FILTER: Final = FilterOptions()
@@ -78,6 +96,7 @@ def make_filter(typed: FilterOptions, now: datetime | None = None) -> BulkFilter
             status_codes=[_status(word) for word in typed.status],
             text=typed.text,
             sender_id=typed.sender,
+            sender_id_exact=typed.sender_is,
             created_from=moment(typed.created_from, "--created-from"),
             created_to=moment(typed.created_to, "--created-to"),
             delivery_from=moment(typed.delivery_from, "--delivery-from"),
@@ -93,11 +112,13 @@ def make_filter(typed: FilterOptions, now: datetime | None = None) -> BulkFilter
 
 
 _FIELD: Final = re.compile(
-    r"\b(?:(?:created|delivery|processed)_(?:from|to)|(?:min|max)_messages|sender_id|^text)\b"
+    r"\b(?:(?:created|delivery|processed)_(?:from|to)|(?:min|max)_messages|sender_id_exact|sender_id|^text)\b"
 )
 
 
 def _flag(field: str) -> str:
+    if field == "sender_id_exact":
+        return "--sender-is"
     return "--sender" if field == "sender_id" else "--" + field.replace("_", "-")
 
 

@@ -54,5 +54,16 @@ def read_delivery(text: str, now: datetime | None = None) -> datetime:
     return moment
 
 
+def read_span(text: str, option: str) -> float:
+    """Understand how long: ``90s``, ``30m``, ``2h``, ``1d``; return seconds.
+
+    Raises:
+        CommandError: it is none of these.
+    """
+    if (found := _AGO.fullmatch(text.strip().lower())) is None or found[2] == "w":
+        raise CommandError(f"{option}: {quoted(text)} is no time. Write it as 90s, 30m, 2h or 1d.")
+    return _span(found).total_seconds()
+
+
 def _span(found: re.Match[str]) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})

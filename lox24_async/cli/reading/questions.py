@@ -3,14 +3,14 @@
 import io
 import select
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from lox24_async.cli.exits import CommandError
 
 _TERMINAL = "/dev/tty"  # there may be one although stdin is a pipe
-_LOOK_EVERY = 0.5  # seconds
+_LOOK_EVERY = 0.1  # seconds
 
 
 def confirm(question: str) -> bool:
@@ -42,14 +42,20 @@ def person(instead: str) -> Generator[TextIO]:
     raise CommandError(f"There is no terminal to ask at. {instead}")
 
 
-def ask(question: str, keyboard: TextIO) -> bool:
-    """Ask, and return whether the answer is yes; anything else, and nothing, is no."""
+def ask(question: str, keyboard: TextIO, is_off: Callable[[], bool] = lambda: False) -> bool:
+    """Ask, and return whether the answer is yes; anything else, and nothing, is no.
+
+    Args:
+        question: What to ask.
+        keyboard: Where a person types.
+        is_off: Says whether nobody waits for an answer any more.
+    """
     _forget_typed_ahead(keyboard)
     answer = ""
     try:
         print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-        _wait_for_answer(keyboard)
-        answer = keyboard.readline()
+        if _wait_for_answer(keyboard, is_off):
+            answer = keyboard.readline()
     finally:
         if not answer.endswith("\n"):
             print(file=sys.stderr)  # Ctrl-D and Ctrl-C leave the cursor behind the question
@@ -66,8 +72,10 @@ def _forget_typed_ahead(keyboard: TextIO) -> None:
         termios.tcflush(keyboard.fileno(), termios.TCIFLUSH)
 
 
-def _wait_for_answer(keyboard: TextIO) -> None:
+def _wait_for_answer(keyboard: TextIO, is_off: Callable[[], bool]) -> bool:
     """Wait for a line. A Ctrl-C just before a read would be noticed only after the next key."""
     with suppress(OSError, ValueError, io.UnsupportedOperation):  # not for files on Windows
         while not select.select([keyboard], [], [], _LOOK_EVERY)[0]:
-            pass
+            if is_off():
+                return False
+    return True

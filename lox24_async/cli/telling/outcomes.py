@@ -1,5 +1,6 @@
 """What became of many ids, in words: the end of a run of ``cancel`` or ``delete``."""
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -79,16 +80,25 @@ class Run:
     interrupted: bool = False
     verb: str = "cancel"
     done: str = "cancelled"
+    canceled: int = 0
+    """How many are cancelled beside those in ``outcomes``."""
 
     @property
     def total(self) -> int:
         """How many ids and bad lines there were."""
-        return len(self.outcomes) + self.bad_lines
+        return len(self.outcomes) + self.canceled + self.bad_lines
 
     @property
     def left(self) -> int:
         """How many are not cancelled, or deleted."""
-        return self.total - sum(o.state is State.CANCELED for o in self.outcomes)
+        return self.total - self.counts[State.CANCELED]
+
+    @property
+    def counts(self) -> Counter[lox.CancelState]:
+        """How many are in each state."""
+        counts = Counter(outcome.state for outcome in self.outcomes)
+        counts[State.CANCELED] += self.canceled
+        return counts
 
     @property
     def exit_code(self) -> ExitCode:
@@ -105,7 +115,7 @@ class Run:
         One odd answer amid good ones is the matter of its bulk. It is the run's if others were
         held back because of it, or if nothing else came.
         """
-        silent = not any(map(_is_answered, self.outcomes))
+        silent = not self.canceled and not any(map(_is_answered, self.outcomes))
         errors = [
             o.error
             for o in self.outcomes
@@ -160,7 +170,7 @@ def sentences(run: Run, base_url: str, token_source: str) -> list[str]:
 def _interrupted(run: Run) -> str:
     left = Counter(o.state for o in run.outcomes if is_unfinished(o))
     accepted = sum(o.state is State.ACCEPTED for o in run.outcomes)
-    told = [f"{len(run.outcomes) - left.total() - accepted:,} done"]
+    told = [f"{len(run.outcomes) + run.canceled - left.total() - accepted:,} done"]
     told += [f"{accepted:,} accepted"] if accepted else []
     states = (State.UNKNOWN, State.NOT_SENT)
     told += [f"{left[state]:,} {label_of(state)}" for state in states]
@@ -185,19 +195,27 @@ def _why_not_cancelled(run: Run, code: ExitCode, base_url: str, token_source: st
 # --- on the console
 
 
-def closing_table(run: Run, seconds: float) -> Table:
-    """Return the closing table: how many bulks are in each state, and what that means."""
+def closing_table(run: Run, seconds: float, sent: tuple[int, float] | None = None) -> Table:
+    """Return the closing table: how many bulks are in each state, and what that means.
+
+    Args:
+        run: The run.
+        seconds: How long it took.
+        sent: Of how many something was sent, and in how many seconds: that is the rate;
+            ``None``: all, all the time.
+    """
     grid = Table(box=None, show_header=False, padding=(0, 1), pad_edge=True)
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    counts = Counter(outcome.state for outcome in run.outcomes)
+    counts = run.counts
     for state in _STATES:
         if counts[state]:
             grid.add_row(f"{counts[state]:,}", label_of(state), run.summary(state))
     if run.bad_lines:
         grid.add_row(f"{run.bad_lines:,}", Text("no bulk id", style="red"), "named above")
-    rate = f", {run.total / seconds:,.0f} a second" if run.total >= seconds >= 1 else ""
+    count, span = (run.total, seconds) if sent is None else sent
+    rate = f", {count / span:,.0f} sent a second" if count >= span >= 1 else ""
     grid.add_row(f"{run.total:,}", "in all", f"in {seconds:.1f} s{rate}", style="bold")
     return grid
 
@@ -213,6 +231,11 @@ def say_others(console: Console, run: Run) -> None:
             line.append(f" (request id {error.request_id})")
         lines.append(line)
     say_some(console, lines, f" that are not {run.done}; --output csv names each.")
+
+
+def as_word(text: str) -> str:
+    """Return a text as one types it in a shell."""
+    return shlex.quote(text)
 
 
 def say_bad_lines(console: Console, bad: Sequence[Entry]) -> None:

@@ -14,14 +14,16 @@ from rich.live import Live
 from rich.text import Text
 
 from lox24_async import CancelOutcome, CancelState, Pause
+from lox24_async.cli.streams import is_behind
 
 from .outcomes import is_unreachable, label_of
 from .sentences import IN_VAIN, explain_pause
 from .tables import say
 
 STOPPING: Final = "requests in flight get 5 s; Ctrl-C again leaves at once"
+SEARCHING: Final = "searching"
 _FRAME: Final = 0.125  # seconds between two pictures of the bar
-_REST: Final = 24  # times what a picture took until the next: at most 4 % of a run go into the bar
+_REST: Final = 32  # times what a picture took until the next: at most 3 % of a run go into the bar
 _LONGEST: Final = 3.0  # seconds; so long a bar may stand still, however slow its terminal is
 _RATE_OVER: Final = 10.0  # seconds over which the rate is taken
 _SAME: Final = 6  # of so many lines about one and the same pause, one is printed
@@ -47,8 +49,23 @@ class Progress:
         """Set when the run is being stopped."""
         self.in_vain = asyncio.Event()
         """Set when nothing was ever answered: LOX24 cannot be reached."""
+        self.in_order: Callable[[], bool] = lambda: True
+        """Says whether there is something in flight that must come to a good end."""
+        self.notes: list[str] = []
+        """What is to be said at the end."""
+        self.looks = 0
+        """How many bulks are looked at again in this round."""
+        self.looked = 0
+        """How many of them were."""
+        self.is_looking = False
+        self.hidden = False
+        """Whether a question stands on the screen."""
+        self.is_drawn = False
+        self.nudged = asyncio.Event()
+        """Set when the picture has to change at once."""
         self.clock = clock
         self._unreachable = 0
+        self._sent_in: float | None = None
         self._note, self._noted_at = "", -1
         self._started = clock()
 
@@ -65,9 +82,48 @@ class Progress:
         self.counts[before] -= 1
         self.counts[after] += 1
 
+    def end_sending(self) -> None:
+        """Nothing more is cancelled; from now on it is only looked."""
+        self._sent_in = self.seconds
+
+    @property
+    def sending_seconds(self) -> float:
+        """Seconds for which something was cancelled."""
+        return self.seconds if self._sent_in is None else self._sent_in
+
+    def begin_looks(self, count: int) -> None:
+        """Begin to look again at so many."""
+        self.phase, self.looks, self.looked, self.is_looking = "looking again", count, 0, True
+
+    def count_look(self) -> None:
+        """Take a look."""
+        self.looked += 1
+
+    def end_looks(self) -> None:
+        """The looks are through."""
+        self.is_looking = False
+
+    def looks_told(self) -> list[str]:
+        """Say how far the looks came, in words; nothing if there were none."""
+        return [f"looked again at {self.looked:,} of {self.looks:,}"] if self.looks else []
+
+    async def hide(self) -> None:
+        """Take the picture off the screen: somebody is asked."""
+        self.hidden = True
+        self.nudged.set()
+        while self.is_drawn:  # noqa: ASYNC110  a moment
+            await asyncio.sleep(0.005)
+
+    def begin_again(self, total: int | None) -> None:
+        """Show it again, for a run that begins now."""
+        self.hidden, self.total, self.done, self.phase = False, total, 0, "cancelling"
+        self._started = self.clock()
+        self.nudged.clear()
+
     def stop(self) -> None:
         """Show that the run is being stopped."""
         self.stopped.set()
+        self.nudged.set()
         self.phase = "stopping"
         self.say(STOPPING)
 
@@ -126,6 +182,9 @@ async def draw(
                 drawn = picture()
                 if drawn is None:
                     return
+                if is_behind(console.file):  # it gets the next picture instead of one more
+                    await sleep(_FRAME)
+                    continue
                 live.update(drawn, refresh=True)
                 cost = clock() - begun
                 await sleep(max(_FRAME, min(cost * _REST, _LONGEST)))
@@ -206,21 +265,35 @@ class ProgressDisplay:
 
     async def run(self) -> None:
         """Show the progress until cancelled."""
-        if self._console.is_terminal and not self._console.quiet:
-            await draw(self._console, self._picture, clock=self._clock, sleep=self._sleep)
-        else:
+        if not self._console.is_terminal or self._console.quiet:
             await self._print_lines()
+            return
+        progress = self._progress
+        while True:
+            progress.is_drawn = not progress.hidden
+            try:
+                if progress.is_drawn:
+                    await draw(self._console, self._picture, clock=self._clock, sleep=self._sleep)
+            finally:
+                progress.is_drawn = False
+            await asyncio.sleep(_FRAME)
 
     async def _sleep(self, seconds: float) -> None:
-        """Sleep until the next picture; who stops a run sees at once that it is being stopped."""
-        stopped = self._progress.stopped.is_set()
-        await (asyncio.sleep(seconds) if stopped else self._progress.sleep(seconds))
+        """Sleep until the next picture; what has to be seen at once is."""
+        if self._progress.stopped.is_set():
+            await asyncio.sleep(seconds)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._progress.nudged.wait()
 
     async def _print_lines(self) -> None:
         same = 0
         while True:
             await asyncio.sleep(self._every)
             held = self._held() is not None
+            if self._progress.hidden:
+                continue
             if not held or not same % _SAME:
                 say(self._console, self._line())
             same = same + 1 if held else 0
@@ -232,7 +305,10 @@ class ProgressDisplay:
     def _update(self) -> rich_progress.Task:
         """Bring rich's own estimates up to date."""
         progress, task = self._progress, self._bar.tasks[0]
-        self._bar.update(self._task, completed=progress.done, description=progress.phase)
+        done, total = progress.done, progress.total
+        if progress.is_looking:
+            done, total = progress.looked, progress.looks
+        self._bar.update(self._task, completed=done, total=total, description=progress.phase)
         self._bar.update(self._task, rate=f"{task.speed or 0:,.0f}/s")
         return task
 
@@ -243,22 +319,40 @@ class ProgressDisplay:
         progress, held = self._progress, self._held()
         note = progress.note if held is None else explain_pause(held)
         end = f"; {note}" if note else ""
-        if progress.total is None:
-            return f"{progress.phase}: {progress.done:,} found{end}"
-        task = self._update()
         states = ", ".join(f"{progress.counts[s]:,} {label_of(s)}" for s in self._states())
+        if progress.phase == SEARCHING:
+            states = ""
+        if progress.is_looking:
+            return f"looked again at {progress.looked:,} of {progress.looks:,} ({states}){end}"
+        if progress.total is None:
+            return f"{progress.phase}: {self._so_far()}" + (f" ({states})" if states else "") + end
+        task = self._update()
         return (
             f"{progress.phase}: {progress.done:,} of {progress.total:,}, {task.fields['rate']},"
             f" {self._left.render(task)} left" + (f" ({states})" if states else "") + end
         )
 
-    def _picture(self) -> RenderableType:
+    def _so_far(self) -> str:
+        """Say how many there were, where nobody knows how many there will be."""
+        progress = self._progress
+        if progress.phase == SEARCHING:
+            return f"{progress.done:,} found"
+        seconds = progress.seconds
+        rate = f", {progress.done / seconds:,.0f}/s" if seconds >= 1 else ""
+        return f"{progress.done:,} so far{rate}"
+
+    def _picture(self) -> RenderableType | None:
         progress, held = self._progress, self._held()
+        if progress.hidden:
+            return None
         note = _one_line(progress.note, "dim")
         if held is not None:
             note = _one_line(explain_pause(held), "yellow")
-        if progress.total is None:
-            return Group(_one_line(f"{progress.phase}: {progress.done:,} found"), note)
+        if progress.total is None and not progress.is_looking:
+            said = Text(f"{progress.phase}: {self._so_far()}", no_wrap=True)
+            for state in () if progress.phase == SEARCHING else self._states():
+                said.append(f"  {progress.counts[state]:,} ").append_text(label_of(state))
+            return Group(said, note)
         self._update()
         states = Text("  ").join(
             Text.assemble(f"{progress.counts[s]:,} ", label_of(s)) for s in self._states()

@@ -3,8 +3,9 @@
 Pure functions.
 """
 
+import os
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
 
@@ -25,6 +26,7 @@ _REASONS: Final[tuple[tuple[type[lox.Lox24Error], str], ...]] = (
     (lox.NotFoundError, "LOX24 knows no such bulk in this account"),
     (lox.AuthenticationError, "LOX24 refused the token"),
     (lox.AccountNotActivatedError, "LOX24 says that the account is not activated"),
+    (lox.HeldBackError, "held back, so that LOX24 does not block this IP"),
     (lox.IPBlockedError, "LOX24 blocks or limits this IP"),
 )
 
@@ -82,6 +84,13 @@ def explain_pause(pause: lox.Pause) -> str:
 def cause(error: lox.Lox24Error, base_url: str) -> str:
     """Say what one of the ``CAUSES`` is; without a full stop."""
     facts = _facts(error)
+    if isinstance(error, lox.HeldBackError):
+        return (
+            "Nothing is blocked, but held back: three requests within a minute were wrong, or"
+            f" nobody saw their answers, and one more could block this IP{_next_try(error)}"
+        )
+    if isinstance(error, lox.APIStatusError) and _is_hearsay(error):
+        return f"{capital(reason(error))}: {_heard(error)}{_next_try(error)}"
     if isinstance(error, lox.IPBlockedError):
         return f"{capital(reason(error))}{facts}{_until(error)}"
     if isinstance(error, lox.TransportError | lox.ServerError):
@@ -90,10 +99,42 @@ def cause(error: lox.Lox24Error, base_url: str) -> str:
     return f"{capital(reason(error))}{facts}"
 
 
+def _is_hearsay(error: lox.APIStatusError) -> bool:
+    """Whether somebody else was told so: nothing was sent here."""
+    told = (lox.AuthenticationError, lox.AccountNotActivatedError, lox.IPBlockedError)
+    return isinstance(error, told) and not error.attempts and not error.request_id
+
+
+def _heard(error: lox.APIStatusError) -> str:
+    """Say who was told so, and when."""
+    where = "" if "://" in os.environ.get("LOX24_GUARD", "") else " on this machine"
+    who = f"another lox24{where} was told so"
+    if isinstance(error, lox.IPBlockedError):
+        return f"{who} ({_foreign(error.message)})"
+    ago = _MINUTE - (error.retry_after or _MINUTE)
+    return f"{who} {ago:.0f} s ago" if ago >= 1 else f"{who} just now"
+
+
+def _next_try(error: lox.APIStatusError) -> str:
+    if not error.retry_after:
+        return ""
+    when = datetime.now().astimezone() + timedelta(seconds=min(error.retry_after, _DAY))
+    return f"; the next try is possible at {when:%H:%M:%S}"
+
+
+_MINUTE: Final = 60.0
+_DAY: Final = 24 * 3600.0
+
+
 def remedy(error: lox.Lox24Error, token_source: str) -> str:
     """Say what to do about one of the ``CAUSES``; without a full stop."""
     if isinstance(error, lox.IPBlockedError):
         return "Run the same line again then"
+    if isinstance(error, lox.ConnectionFailedError) and error.tls:
+        return (
+            "Check this machine's clock and certificates (behind a proxy that reads along, name"
+            " its CA file with SSL_CERT_FILE), then run the same line again"
+        )
     if isinstance(error, lox.TransportError | lox.ServerError):
         return "Check the network and the base URL, then run the same line again"
     return (
@@ -123,4 +164,5 @@ def _until(error: lox.IPBlockedError) -> str:
 
 
 def _foreign(text: str) -> str:
+    text = text.replace("pass proxy= or set LOX24_PROXY", "name it with --proxy or LOX24_PROXY")
     return printable(mask(text)).rstrip(".")

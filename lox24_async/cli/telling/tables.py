@@ -1,5 +1,6 @@
 """Consoles, and bulks as people read them: a line in a list, or all facts of one."""
 
+import io
 import json
 import os
 import sys
@@ -30,17 +31,20 @@ _STATUS: Final[Mapping[int, tuple[str, str]]] = {
 # --- consoles
 
 
-def is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person watches, in a terminal that can move its cursor."""
+    if stream is None or stream.closed:
+        return False
     return stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def make_console(stream: TextIO | None = None, *, quiet: bool = False) -> Console:
     """Return a console, by default on stderr, that writes control codes to a terminal only."""
-    terminal = is_terminal(stream or sys.stderr)
+    stream = sys.stderr if stream is None else stream
+    terminal = is_terminal(stream)
     colours = terminal and not os.environ.get("NO_COLOR")
     return Console(
-        file=stream or sys.stderr,
+        file=io.StringIO() if stream is None else stream,
         quiet=quiet,
         force_terminal=terminal,
         color_system="auto" if colours else None,
@@ -101,23 +105,63 @@ def messages_of(bulk: Bulk, unknown: str = "") -> str:
 
 def money(price: Decimal) -> str:
     """Return a price with two decimals, or more if it has more."""
-    text = f"{price:,f}"
-    return text if len(text.partition(".")[2]) > 1 else f"{price:,.2f}"
+    whole, _, part = f"{price:,f}".partition(".")
+    return f"{whole}.{part.rstrip('0'):0<2}"
 
 
-def bulk_line(bulk: Bulk, width: int, *numbers: str) -> Text:
-    """Return a bulk as people read it in a list; the numbers stand between state and time."""
-    created = "" if bulk.created_at is None else local(bulk.created_at, seconds=False)
+_WIDE: Final = 110  # columns from which a line shows all
+_NARROW: Final = 72  # columns below which it takes three lines
+_SENDER: Final = 11  # characters, as LOX24 allows
+
+
+def bulk_row(console: Console, bulk: Bulk, price: str | None = None) -> list[Text]:
+    """Return a bulk as people read it in a list, in as many lines as the console needs.
+
+    Of a terminal of 80 columns each line shows sender and the start of the text; of a narrower
+    one these stand on a line of their own. A console that is none has no width.
+    """
+    width = console.width if console.is_terminal else _WIDE
+    sender, text = printable(bulk.sender_id or ""), printable(bulk.text or "")
+    messages = messages_of(bulk, "?" if price is not None else "")
     status = status_of(bulk)
-    status.pad_right(width - len(status))
-    line = Text.assemble(
-        f"{bulk.uuid}  ",
-        status,
-        *(f"  {number}" for number in numbers),
-        f"  {created:22}  {printable(bulk.sender_id or ''):11}  {printable(bulk.text or '')}",
-    )
+    if width >= _WIDE:
+        created = "" if bulk.created_at is None else local(bulk.created_at, seconds=False)
+        status.pad_right(13 - len(status))
+        cost = "" if price is None else f"  {price:>9}"
+        return [
+            _row(
+                *(f"{bulk.uuid}  ", status, f"  {messages:>8}{cost}  {created:22}"),
+                f"  {sender:{_SENDER}}  {text}",
+            )
+        ]
+    status.truncate(11)
+    if width >= _NARROW:
+        status.pad_right(11 - len(status))
+        cut = sender if len(sender) <= _SENDER else f"{sender[: _SENDER - 1]}…"
+        return [_row(f"{bulk.uuid} ", status, f" {messages:>7} {cut:{_SENDER}} {text}")]
+    return [
+        _row(f"{bulk.uuid}"),
+        _row("  ", status, f" {messages}{'' if price is None else f' {price}'}"),
+        _row(f"  {sender}: {text}"),
+    ]
+
+
+def _row(*parts: str | Text) -> Text:
+    line = Text.assemble(*parts)
     line.rstrip()
     return line
+
+
+def row_header(console: Console) -> Text:
+    """Return what stands above such lines; of rows of three lines nothing."""
+    width = console.width if console.is_terminal else _WIDE
+    if width >= _WIDE:
+        return Text(
+            f"{'bulk':36}  {'status':13}  {'messages':>8}  {'created':22}  sender       text"
+        )
+    if width >= _NARROW:
+        return Text(f"{'bulk':36} {'status':11} {'msgs':>7} {'sender':11} text")
+    return Text("")
 
 
 def print_facts(console: Console, bulk: Bulk) -> None:

@@ -1,0 +1,1 @@
+"""What ``lox24 cancel`` does: a job, and the ways to say which bulks it is about."""

@@ -1,0 +1,422 @@
+"""The operator's night: stop at once, see what is stopped, and look: cases 70 to 73, and 77."""
+
+import json
+import os
+import re
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from lox24_async import AuthenticationError, HeldBackError
+from lox24_async.cli.exits import CommandError
+from lox24_async.cli.reading.moments import read_span
+from lox24_async.cli.telling.sentences import cause, explain
+from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
+
+from .stage import (
+    CANARY,
+    LOX24,
+    MOST,
+    STRANGER,
+    Screen,
+    add,
+    free_url,
+    lox24,
+    puts,
+    start,
+    wait_for,
+)
+from .test_app import live_in, sandbox
+
+B = "11111111-2222-3333-4444-555555555555"
+
+
+# --- what goes in
+
+
+def test_case_70_the_bulk_of_a_message_is_its_bulk_id(gateway: FakeLox24) -> None:
+    """Case 70: LOX24's messages have a uuid, too; a word says what was taken."""
+    [bulk_id] = add(gateway, 0)
+    Path("m.csv").write_text(f"uuid,bulk_id\n{STRANGER},{bulk_id}\n")
+    code, _, err = lox24("cancel", "--file", "m.csv")
+    assert code == 0
+    assert puts(gateway) == [bulk_id]
+    assert "Taken from the column 'bulk_id'.\n" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("sep=;\nx;uuid\n1;{0}\n", ""),
+        ("ID\n{0}\n", "Taken from the column 'ID'."),
+        ("Bulk ID;text\n{0};a, b\n", "Taken from the column 'Bulk ID'."),
+        ("1;{0};x\n2;" + B + ";y\n", "No header: taken from column 2 of 3."),
+        ("nr,campaign,x\n1,{0},y\n", "Taken from column 2, 'campaign'."),
+    ],
+)
+def test_case_71_what_excel_writes_is_read(gateway: FakeLox24, text: str, told: str) -> None:
+    """Case 71: with a word about what was taken."""
+    gateway.add_bulk(uuid=UUID(B))
+    [bulk_id] = add(gateway, 0)
+    Path("f.csv").write_text(text.format(bulk_id))
+    code, _, err = lox24("cancel", "--file", "f.csv")
+    assert code == 0, err
+    assert bulk_id in puts(gateway)
+    assert told in err
+
+
+@pytest.mark.parametrize("start_of", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0"])
+@pytest.mark.parametrize("how", ["file", "stdin"])
+def test_case_71_a_workbook_is_named_as_one(gateway: FakeLox24, start_of: bytes, how: str) -> None:
+    """Case 71: exit code 2, with what to do."""
+    data = start_of + b"\x00" * 100
+    Path("ids.xlsx").write_bytes(data)
+    file = "ids.xlsx" if how == "file" else "-"
+    code, _, err = lox24("cancel", "--file", file, stdin=data)
+    assert code == 2
+    assert "is a workbook (.xlsx" in err
+    assert "Save the sheet as CSV" in err
+    assert gateway.requests == []
+
+
+def test_case_73_a_pipe_is_read_while_it_is_written(gateway: FakeLox24) -> None:
+    """Case 73: the first id is cancelled before the second is there; both are told."""
+    one, two = add(gateway, 0, 0)
+    with start("cancel", "--file", "-", "-o", "ndjson", stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        child.stdin.write(f"{one}\n")
+        child.stdin.flush()
+        wait_for(lambda: puts(gateway) == [one])
+        assert child.poll() is None
+        out, err = child.communicate(f"rubbish\n{two}", timeout=MOST)
+    assert child.returncode == 1
+    assert puts(gateway) == [one, two]
+    assert [json.loads(line)["bulk_id"] for line in out.splitlines()].count(None) == 1
+    assert "stdin line 2: no bulk id: 'rubbish'\n" in err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{0}\r\n{1}\r\n", 'uuid,text\n{0},"two\nlines"\n{1},x\n', '[{{"uuid": "{0}"}},\n"{1}"]'],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_pipe_may_hold_what_a_file_may(gateway: FakeLox24, text: str, encoding: str) -> None:
+    """Lines, CSV and JSON, in the encodings of other systems, cut anywhere."""
+    ids = add(gateway, 0, 0)
+    with subprocess.Popen([*LOX24, "cancel", "--file", "-"], stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        for byte in text.format(*ids).encode(encoding):
+            os.write(child.stdin.fileno(), bytes([byte]))
+        child.communicate(timeout=MOST)
+    assert child.returncode == 0
+    assert sorted(ids) == sorted(puts(gateway))
+
+
+# --- what matches
+
+
+def test_case_72_the_first_cancel_follows_the_first_page(gateway: FakeLox24) -> None:
+    """Case 72: 2,100 bulks, 100 ms a page: it does not wait for the other pages."""
+    for number in range(2_100):
+        gateway.add_bulk(0, msg_total_count=number)
+    gateway.fail_if(lambda request: Fault(delay=0.1) if request.method == "GET" else None)
+    with start("cancel", "--matching", "--all", "--yes") as child:
+        wait_for(lambda: bool(puts(gateway)))
+        pages = [r for r in gateway.requests if r.method == "GET"]
+        assert len(pages) <= 2  # the first, and the next that is being read
+        child.kill()
+
+
+def test_what_is_sending_and_large_goes_first(gateway: FakeLox24) -> None:
+    """Of a page: bulks in progress first, then by messages."""
+    ids = [
+        str(gateway.add_bulk(status, msg_total_count=count).uuid)
+        for status, count in ((0, 10), (0, 500), (5, 20), (5, 300))
+    ]
+    args = ("cancel", "--matching", "--all", "--yes", "--max-concurrency", "1")
+    assert lox24(*args)[0] == 0
+    assert puts(gateway) == [ids[3], ids[2], ids[1], ids[0]]
+
+
+def test_after_the_question_the_listing_is_read_on(gateway: FakeLox24) -> None:
+    """Asked after the forward pass; what slipped through is cancelled, what came later is not."""
+    gateway.page_size = 3
+    ids = [str(gateway.add_bulk(0, msg_total_count=100 - n).uuid) for n in range(12)]
+    with Screen("cancel", "--matching", "--all") as screen:
+        screen.until("A cancel cannot be undone.")
+        screen.until("Cancel these 12? [y/N] ")
+        assert puts(gateway) == []
+        screen.type("y\n")
+        code, seen = screen.end()
+    assert code == 0
+    assert "All 12 are cancelled." in seen
+    assert {*ids} == {*puts(gateway)}
+
+
+def test_of_a_listing_that_breaks_it_is_asked(gateway: FakeLox24) -> None:
+    """Without --yes: what was found is shown and asked about, and the end says that it broke."""
+    gateway.page_size = 2
+    add(gateway, *[0] * 5)
+
+    def fail(request: ReceivedRequest) -> Fault | None:
+        return Fault(status=400) if "page=2" in request.path else None
+
+    gateway.fail_if(fail)
+    with Screen("cancel", "--matching", "--all") as screen:
+        screen.until("Cancel these 2? [y/N] ")
+        screen.type("y\n")
+        code, seen = screen.end()
+    assert code == 1
+    assert len(puts(gateway)) == 2
+    assert "The listing broke off: " in " ".join(seen.split())
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_case_77_sender_and_text_are_in_sight(
+    gateway: FakeLox24, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 77: at 80 columns in each row, at 40 in a row of its own; and a summary by sender."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "24")
+    for number in range(12):
+        gateway.add_bulk(
+            5 if number % 2 else 0,
+            sender_id="Acme Bank" if number % 3 else "Shop",
+            text="Your card was used abroad, call us",
+            msg_total_count=1000 + number,
+            price=Decimal("65.5"),
+        )
+    for command in (("cancel", "--matching", "--all"), ("list",)):
+        with Screen(*command) as screen:
+            if command[0] == "cancel":
+                screen.until("[y/N] ")
+                screen.type("n\n")
+            _, seen = screen.end()
+        rows = [line for line in seen.splitlines() if re.search("Acme Bank.*Your|Shop.*Your", line)]
+        assert len(rows) == (10 if command[0] == "cancel" else 12)
+        assert all(len(line) <= columns for line in rows)
+        assert re.search(r"^sender +bulks +messages +cost *$", seen, re.MULTILINE)
+        assert re.search(r"^Acme Bank +8 +8,0\d\d +524\.00 *$", seen, re.MULTILINE)
+
+
+def test_the_exact_sender_is_no_other(gateway: FakeLox24) -> None:
+    """--sender-is NAME, for list and cancel."""
+    acme = str(gateway.add_bulk(0, sender_id="Acme").uuid)
+    gateway.add_bulk(0, sender_id="Acme Bank")
+    assert lox24("cancel", "--matching", "--sender-is", "Acme", "--yes")[0] == 0
+    assert puts(gateway) == [acme]
+    out = lox24("list", "--sender-is", "Acme", "-o", "ndjson")[1]
+    assert [json.loads(line)["uuid"] for line in out.splitlines()] == [acme]
+
+
+def test_for_a_while_what_comes_is_stopped(gateway: FakeLox24) -> None:
+    """--for keeps stopping what a producer goes on creating; --until-quiet ends it."""
+    gateway.add_bulk(0, sender_id="Shop")
+    args = ("cancel", "--matching", "--sender", "shop", "--yes", "--for", "1m", "--until-quiet")
+    with start(*args, "2s", "-o", "ndjson") as child:
+        wait_for(lambda: len(puts(gateway)) == 1)
+        gateway.add_bulk(5, sender_id="Shop")
+        wait_for(lambda: len(puts(gateway)) == 2)
+        out, err = child.communicate(timeout=MOST)
+    assert child.returncode == 0, err
+    assert len(out.splitlines()) == 2
+    assert "All 2 are cancelled." in err
+
+
+@pytest.mark.parametrize(
+    ("word", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400)]
+)
+def test_spans_have_units(word: str, seconds: float) -> None:
+    """s, m, h and d; anything else is told."""
+    assert read_span(word, "--for") == seconds
+    with pytest.raises(CommandError, match="--for: 'soon' is no time"):
+        read_span("soon", "--for")
+
+
+@pytest.mark.parametrize(("more", "code"), [([], 5), (["--keep-trying"], 0)])
+def test_an_outage_is_waited_out_if_one_says_so(
+    gateway: FakeLox24, impatient: None, more: list[str], code: int
+) -> None:
+    """--keep-trying goes on as long as it takes."""
+    gateway.fail_next(503, times=12)
+    assert lox24("cancel", *add(gateway, 0), *more)[0] == code
+
+
+# --- looking
+
+
+def test_list_shows_the_newest_fifty_in_a_terminal(gateway: FakeLox24) -> None:
+    """And says how many more there are; --limit and --all say otherwise; in a pipe all."""
+    ids = add(gateway, *[0] * 60)
+    for more, count in (((), 50), (("--all",), 60), (("--limit", "3"), 3)):
+        with Screen("list", *more) as screen:
+            code, seen = screen.end()
+        assert code == 0
+        assert len(re.findall("^[0-9a-f]{8}-", seen, re.MULTILINE)) == count
+        assert ("There are 10 more: --all, or --limit N." in seen) is (not more)
+    assert len(lox24("list", "-o", "ndjson")[1].splitlines()) == len(ids)
+
+
+def test_list_running_is_what_is_not_over(gateway: FakeLox24) -> None:
+    """Status new and in-progress."""
+    ids = add(gateway, 0, 5, 10, 15, 20)
+    out = lox24("list", "--running", "-o", "ndjson")[1]
+    assert {json.loads(line)["uuid"] for line in out.splitlines()} == {*ids[:2]}
+    assert lox24("list", "--running", "--status", "new")[0] == 2
+
+
+def test_list_watch_tells_what_is_new_and_what_changes(gateway: FakeLox24) -> None:
+    """A line for each, until Ctrl-C."""
+    [first] = add(gateway, 0)
+    args = ("list", "--watch", "--running", "--interval", "0.1", "-o", "ndjson")
+    with start(*args) as child:
+        assert child.stdout is not None
+
+        def next_line() -> tuple[str, int]:
+            assert child.stdout is not None
+            record = json.loads(child.stdout.readline())
+            return record["uuid"], record["status_code"]
+
+        assert next_line() == (first, 0)
+        [second] = add(gateway, 5)
+        assert next_line() == (second, 5)
+        gateway.set_status(first, 15)
+        assert next_line() == (first, 15)
+        child.kill()
+
+
+def test_the_messages_behind_a_bulk_are_shown(gateway: FakeLox24) -> None:
+    """All, those that were sent, or those that were not; for people and as records."""
+    phones = [f"+4917012345{n:02}" for n in range(10)]
+    bulk_id = str(
+        gateway.add_bulk(5, phones=tuple(phones), msg_total_count=10, sent=4, text="Hi").uuid
+    )
+    for more, count in (((), 10), (("--sent",), 4), (("--unsent",), 6)):
+        code, out, err = lox24("show", bulk_id, "--messages", *more)
+        assert code == 0
+        assert len(out.splitlines()) == count + 1
+        assert err.startswith(f"{count} messages: ")
+        out = lox24("show", bulk_id, "--messages", *more, "-o", "ndjson")[1]
+        assert {json.loads(line)["bulk_id"] for line in out.splitlines()} == {bulk_id}
+    assert lox24("show", bulk_id, "--sent")[0] == 2
+    assert lox24("show", bulk_id, "--messages", "--sent", "--unsent")[0] == 2
+    assert lox24("show", bulk_id, "-o", "csv")[0] == 2
+
+
+# --- doctor, proxy, guard
+
+
+def test_the_doctor_sends_one_request(gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And tells what there is to know, but no key and no proxy's password."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://u:geheim@proxy:3128")
+    code, out, err = lox24("doctor")
+    assert (code, err) == (0, "LOX24 answers, and takes the token.\n")
+    assert len(gateway.requests) == 1
+    for text in ("version", gateway.url, "client 1234567", "HTTPS_PROXY is set", "process", "ms"):
+        assert text in out
+    assert re.search("^clock +as LOX24's$", out, re.MULTILINE)
+    assert gateway.token.partition(":")[2] not in out
+    assert "geheim" not in out
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [(Fault(status=401), 3), (Fault(status=429), 4), (Fault(status=503), 5)]
+)
+def test_the_doctor_s_exit_code_says_what_it_is(
+    gateway: FakeLox24, fault: Fault, code: int
+) -> None:
+    """As that of cancel; one request."""
+    gateway.fail_if(lambda _: fault)
+    assert lox24("doctor")[0] == code
+    assert len(gateway.requests) == 1
+    assert lox24("doctor", "--base-url", free_url())[0] == 5
+
+
+def test_a_proxy_is_named_by_an_option(gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong one is told as such; HTTPS_PROXY is no proxy, but gives a hint."""
+    code, _, err = lox24("list", "--proxy", "socks5://x")
+    assert (code, "Check LOX24_PROXY or --proxy" in err) == (2, True)
+    monkeypatch.setenv("HTTPS_PROXY", "http://u:geheim@proxy:3128")
+    refused = free_url().replace("http:", "https:")
+    code, _, err = lox24("doctor", "--base-url", refused)
+    assert code == 5
+    assert "HTTPS_PROXY is set, but ignored: name it with --proxy or LOX24_PROXY" in err
+    assert "geheim" not in err
+
+
+def test_what_another_process_found_out_is_said(
+    gateway: FakeLox24, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 49: the second lox24 sends nothing, and says who was refused when, and when to try."""
+    monkeypatch.setenv("LOX24_GUARD", str(tmp_path / "guard"))
+    monkeypatch.setenv("LOX24_AUTH_TOKEN", CANARY)
+    for number in range(2):
+        with start("cancel", STRANGER) as child:
+            _, err = child.communicate(timeout=MOST)
+        assert child.returncode == 3
+        told = "another lox24 on this machine was told so"
+        assert (told in err) is bool(number), err
+    assert re.search(r"; the next try is possible at \d\d:\d\d:\d\d", err)
+    assert len(gateway.requests) == 1
+
+
+def test_held_back_is_no_block() -> None:
+    """The sentence says so, and when the next try is possible."""
+    said = explain(HeldBackError("x", status=429, retry_after=20.0), "http://x", "LOX24_AUTH_TOKEN")
+    assert said.startswith("Nothing is blocked, but held back")
+    assert "the next try is possible at" in said
+    refused = AuthenticationError("x", status=401, retry_after=40.0)
+    assert "was told so 20 s ago" in cause(refused, "http://x")
+
+
+# --- the sandbox
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [
+        (["--answer", "402"], 1, "enough funds"),
+        (["--balancer-page", "502", "--every", "5"], 0, ""),
+        (["--ingress-404", "0.3"], 0, ""),
+        (["--rate-limit", "200", "--burst", "2"], 0, ""),
+        (["--connection-limit", "2", "--refuse-with", "429", "--latency", "0.01"], 0, ""),
+    ],
+)
+def test_the_sandbox_goes_wrong_as_it_is_told(
+    options: list[str], code: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands before it answers, and each request is logged all the same."""
+    with sandbox("--bulks", "4", *options) as (child, there):
+        live_in(there, monkeypatch)
+        ended, _, err = lox24("cancel", "--matching", "--all", "--yes")
+        assert ended == code, err
+        assert told in err
+        child.terminate()
+        assert "GET /bulks" in child.communicate(timeout=MOST)[1]
+
+
+def test_ten_thousand_ids_of_a_pipe_in_flat_memory(gateway: FakeLox24) -> None:
+    """What is read and not sent yet waits in the pipe, not here."""
+    ids = add(gateway, *[0] * 10_000)
+    measured = (
+        "import resource, threading, time\n"
+        "def watch():\n"
+        "    while True:\n"
+        "        now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "        open('rss', 'a').write(f'{now}\\n')\n"
+        "        time.sleep(0.1)\n"
+        "threading.Thread(target=watch, daemon=True).start()\n"
+    )
+    program = [*LOX24[:-1], measured + LOX24[-1], "cancel", "--file", "-", "-o", "ndjson"]
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        out, err = child.communicate("\n".join(ids), timeout=5 * MOST)
+    assert child.returncode == 0, err
+    assert len(out.splitlines()) == 10_000
+    assert "All 10,000 are cancelled." in err
+    sizes = [int(line) for line in Path("rss").read_text().split()]
+    assert sizes[-1] - sizes[len(sizes) // 5] < 16 * 1024  # KiB, of which the report is the most

@@ -1,0 +1,95 @@
+"""``cancel_matching`` that asks: after the first pass, with what was found."""
+
+from datetime import timedelta
+
+import pytest
+
+from lox24_async import (
+    BulkFilter,
+    BulkOrder,
+    CancelFailedError,
+    CancelState,
+    ConfigurationError,
+    Lox24Client,
+    MatchReport,
+)
+from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
+from tests.conftest import QUICK
+
+
+def puts(gateway: FakeLox24) -> list[str]:
+    """Return the ids of the cancels that arrived."""
+    return [r.path.split("/")[2] for r in gateway.requests if r.method == "PUT"]
+
+
+async def test_nothing_is_cancelled_before_the_answer_or_after_a_no(fake_lox24: FakeLox24) -> None:
+    """The report shows all that was found, NOT_SENT, with its bulk."""
+    for _ in range(3):
+        fake_lox24.add_bulk()
+
+    async def confirm(report: MatchReport) -> bool:
+        assert report.bulks == 3
+        assert all(o.state is CancelState.NOT_SENT and o.bulk for o in report.outcomes)
+        assert puts(fake_lox24) == []
+        return False
+
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
+        report = await client.cancel_matching(BulkFilter(), confirm=confirm)
+    assert report.counts[CancelState.NOT_SENT] == 3
+    assert puts(fake_lox24) == []
+
+
+async def test_what_slipped_through_is_cancelled_and_what_is_new_is_not(
+    fake_lox24: FakeLox24,
+) -> None:
+    """The pages are read once more; what was created since the question is left alone."""
+    fake_lox24.page_size = 2
+    now = fake_lox24.now
+    ids = [
+        str(fake_lox24.add_bulk(created_at=now - timedelta(hours=10 - n)).uuid) for n in range(6)
+    ]
+    late: list[str] = []
+
+    async def confirm(_: MatchReport) -> bool:
+        late.append(str(fake_lox24.add_bulk(created_at=now + timedelta(hours=1)).uuid))
+        return True
+
+    def shift(request: ReceivedRequest) -> None:
+        if "page=2" in request.path and not late:  # one leaves the first page, one slips through
+            fake_lox24.set_status(ids[0], 10)
+
+    fake_lox24.fail_if(shift)
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
+        report = await client.cancel_matching(BulkFilter(), confirm=confirm)
+    assert {*puts(fake_lox24)} >= {*ids[1:]}
+    assert not {*late} & {*puts(fake_lox24)}
+    assert report.counts[CancelState.CANCELED] == 5
+
+
+async def test_of_a_listing_that_broke_it_is_asked(fake_lox24: FakeLox24) -> None:
+    """What was found is cancelled after a yes; the error comes out all the same."""
+    fake_lox24.page_size = 2
+    for _ in range(5):
+        fake_lox24.add_bulk()
+    fake_lox24.fail_if(lambda request: Fault(status=400) if "page=2" in request.path else None)
+
+    async def confirm(report: MatchReport) -> bool:
+        return report.bulks == 2
+
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, retry=QUICK) as client:
+        with pytest.raises(CancelFailedError):
+            await client.cancel_matching(BulkFilter(), confirm=confirm)
+    assert len(puts(fake_lox24)) == 2
+
+
+async def test_the_order_is_checked(fake_lox24: FakeLox24) -> None:
+    """Before any request; of a page what is sending and large goes first."""
+    small = fake_lox24.add_bulk(0, msg_total_count=1)
+    large = fake_lox24.add_bulk(0, msg_total_count=9)
+    sending = fake_lox24.add_bulk(5, msg_total_count=5)
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, max_concurrency=1) as client:
+        with pytest.raises(ConfigurationError):
+            await client.cancel_matching(BulkFilter(), order="created_at")  # type: ignore[arg-type]
+        assert fake_lox24.requests == []
+        await client.cancel_matching(BulkFilter(), order=BulkOrder("created_at"))
+    assert puts(fake_lox24) == [str(bulk.uuid) for bulk in (sending, large, small)]
