@@ -390,7 +390,7 @@ def test_ctrl_c_in_mid_run_loses_nothing_and_the_file_goes_on(gateway: FakeLox24
     Path("ids.txt").write_text("\n".join(ids))
     # The last ones in flight are answered after the Ctrl-C only.
     held = {f"/bulks/{bulk_id}/cancel" for bulk_id in ids[30:]}
-    gateway.fail_if(lambda request: Fault(delay=0.6) if request.path in held else None)
+    gateway.fail_if(lambda request: Fault(delay=3) if request.path in held else None)
     with Screen("cancel", "--file", "ids.txt", "--max-concurrency", "5") as screen:
         screen.until("30/120")
         screen.type("\x03")

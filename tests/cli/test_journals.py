@@ -4,8 +4,10 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import signal
 import stat
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from lox24_async import BulkStatus, CancelJournal, CancelState
 from lox24_async.cli.canceling import looking, resuming
 from lox24_async.testing import FakeLox24, Fault
 
-from .stage import STRANGER, add, journals, lox24, puts, start, wait_for
+from .stage import LOX24, STRANGER, add, journals, lox24, puts, start, wait_for
 
 
 @pytest.fixture
@@ -67,8 +69,8 @@ def test_nothing_to_cancel_leaves_no_journal(gateway: FakeLox24) -> None:
     """An empty or closed stdin, a wrong token's format, a dry run: exit code 2 or 0, no file."""
     assert lox24("cancel", "--file", "-")[0] == 2
     assert lox24("cancel", "--file", "-", stdin="# none\n\n")[0] == 2
-    with start("cancel", "--file", "-", stdin=None, close_fds=True) as child:
-        child.kill()
+    closed = shlex.join([*LOX24, "cancel", "--file", "-"]) + " <&-"
+    assert subprocess.run(["sh", "-c", closed], check=False).returncode == 2
     assert lox24("cancel", STRANGER, "--dry-run")[0] == 0
     assert journals() == []
     assert gateway.requests == []
