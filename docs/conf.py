@@ -74,6 +74,5 @@ def setup(app: Sphinx) -> None:
     """Add what is particular to this site."""
     app.connect("autodoc-process-docstring", source.link_public_names)
     app.connect("autodoc-process-bases", source.show_public_bases)
-    app.connect("source-read", made.leave_out_pages_to_come)
     app.connect("build-finished", made.check_that_all_is_told)
     app.connect("build-finished", made.write_llms_txt)

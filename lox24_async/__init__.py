@@ -118,7 +118,7 @@ __all__ = [
     "make_converter",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES: Final = {
     name: home

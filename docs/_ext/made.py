@@ -43,7 +43,6 @@ VARIABLES: Final = {
 _EXPECTED_ELSEWHERE: Final = {"SSL_CERT_FILE", "HTTPS_PROXY"}
 _PRIVATE: Final = {"COLUMNS", "LINES", "HOME", "USER", "PATH"}
 _NUMBER: Final = re.compile(r"^\d(?:xx|\d\d): ")
-_LATER: Final = ("runbook",)  # pages that are linked to where they are there
 
 
 def write_pages(docs: Path) -> None:
@@ -55,7 +54,7 @@ def write_pages(docs: Path) -> None:
         "exit-codes": _exit_codes(),
         "environment": _environment(docs.parent / "lox24_async"),
         "commands": _commands(),
-        "lox24": _manual(docs),
+        "lox24": _manual(),
     }
     for name, text in pages.items():
         path = made / f"{name}.md"
@@ -176,18 +175,9 @@ def _help(*words: str) -> str:
     return out.getvalue().strip()
 
 
-def _manual(docs: Path) -> str:
-    later = [f"../{name}" for name in _LATER if (docs / f"{name}.md").is_file()]
-    parts = "\n".join(["../command-line", *later, "commands"])
+def _manual() -> str:
+    parts = "../command-line\n../runbook\ncommands"
     return f"---\norphan: true\n---\n\n# lox24\n\n```{{toctree}}\n{parts}\n```\n"
-
-
-def leave_out_pages_to_come(app: Sphinx, page: str, text: list[str]) -> None:
-    """Take lines about pages that are not there yet out of a source."""
-    del page
-    for name in _LATER:
-        if not (Path(app.srcdir) / f"{name}.md").is_file():
-            text[0] = re.sub(rf"^.*/{name}\b.*\n", "", text[0], flags=re.MULTILINE)
 
 
 # --- after the build
