@@ -27,8 +27,9 @@ def test_two_commands_come_first() -> None:
 
 
 def test_ci_runs_the_test_command_to_the_letter() -> None:
-    """.ci/run holds the README's second command as a line of its own."""
-    assert SHELL[1].strip() in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    """.ci/run holds the README's second command on a line of its own (what failed, once more)."""
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert SHELL[1].strip() in [line.removesuffix(" || again") for line in lines]
 
 
 def test_status_and_size() -> None:
