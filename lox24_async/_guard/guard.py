@@ -343,6 +343,14 @@ class Guard:
             return refusal(self._origin, self._token, operation, now)
 
     @property
+    def is_resting(self) -> bool:
+        """Whether all wait for a service that fails, and for nothing else that is worse."""
+        origin = self._origin
+        facts = origin.record.tokens.get(self._token.digest)
+        refused = facts is not None and facts.closed
+        return origin.rest.shut and origin.record.block is None and not refused
+
+    @property
     def down_since(self) -> float:
         """When the trouble began that holds all calls up; ``inf``: none does."""
         return self._origin.down_since

@@ -207,7 +207,7 @@ class Attempts:
         """Return when to ask again; raise if the call cannot wait so long."""
         max_wait = self._policy.max_wait
         limit = call.limit(now, max_wait if hold.counts else None, self._guard.down_since)
-        if hold.ready_at > limit and call.since is not None:
+        if call.since is not None and hold.ready_at > limit and self._guard.is_resting:
             # What a batch waits for may be over before the next probe is due: look once more.
             last = limit - min(_LAST_PROBE, max_wait / 4)
             if now < last or self._guard.hurry(now):

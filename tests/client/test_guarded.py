@@ -21,6 +21,7 @@ from lox24_async import (
     AccountNotActivatedError,
     AuthenticationError,
     Bulk,
+    CancelState,
     ConnectionFailedError,
     IPBlockedError,
     Lox24Client,
@@ -830,3 +831,18 @@ async def test_slots_stay_whole_whatever_an_attempt_does() -> None:
         with pytest.raises(type(error)):
             await subject.run(REQUEST, Call("an id"))
     assert slots[0].take()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("width", [1, 2, 10])
+async def test_case_1_wrong_token_in_a_batch(fake_lox24: FakeLox24, width: int) -> None:
+    """A batch is told at once as well: one request, no wait, no second probe for later ids."""
+    ids = add(fake_lox24, 50)
+    begun = loop_time()
+    async with client_of(fake_lox24, WRONG, max_concurrency=width) as client:
+        report = await client.cancel_bulks(ids)
+    assert loop_time() - begun < 1
+    assert 1 == len(fake_lox24.requests)
+    assert 50 == len(report)
+    assert {AuthenticationError} == {type(outcome.error) for outcome in report.outcomes}
+    assert 49 == report.counts[CancelState.NOT_SENT]
