@@ -455,8 +455,8 @@ async def test_deadline() -> None:
     """``timeout`` is for all pages together, and begins with the first."""
     async with FaultServer(get=silent) as server, client_of(server.url) as client:
         with pytest.raises(RequestTimeoutError):
-            await client.count_messages(ID, timeout=0.05)
-        messages = client.list_messages(ID, timeout=0.05)
+            await client.count_messages(ID, timeout=0.5)
+        messages = client.list_messages(ID, timeout=0.5)
         with pytest.raises(RequestTimeoutError):
             await anext(messages)
         assert 2 == server.gets
