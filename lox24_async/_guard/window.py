@@ -12,8 +12,9 @@ from typing import Final
 
 _LEAST: Final = 1
 _FEW: Final = 4  # good answers
-_GROWTH: Final = 0.25  # of the pace, over as much time as was between the last two refusals
-_SPEED_UP_MOST: Final = 0.1  # by each good answer
+_SPEED_UP_MOST: Final = 0.1  # by each good answer, while next to nothing is known
+_SPEED_UP: Final = 0.02  # by each good answer until the first refusal at a pace; halved by each
+_CREEP: Final = 0.002  # at least
 _SLOW_DOWN: Final = 0.9  # by each refusal, at least
 _REMEMBERED: Final = 16  # refusals
 _CERTAIN: Final = 8  # good answers
@@ -47,7 +48,7 @@ class Window:
         self._answered = 0  # and good answers
         self._rate = inf  # requests a second
         self._known = deque[float](maxlen=_REMEMBERED)  # rates that were answered, pauses included
-        self._speed_up = 0.0  # of the pace, by each good answer
+        self._speed_up = _SPEED_UP
         self._next_at = -inf
 
     def free(self, now: float) -> int:
@@ -112,18 +113,19 @@ class Window:
     def _learn(self, now: float) -> None:
         # What was answered, pauses included, was no faster than the limit; what was tried, and
         # refused, was no slower; both but for the burst that a limit lets pass.
-        seconds = max(now - self._refused_at, 1e-3)
-        known = self._answered / seconds
+        known = self._answered / max(now - self._refused_at, 1e-3)
         self._known.append(known)
-        tried, first = self._rate, self._rate == inf
-        if first:
+        if self._rate == inf:
             tried = self._left / max(now - self._opened_at, 1e-3)
-        if first and self._answered < _FEW:  # so slow that none is refused once more
-            self._rate = known * 2
+            if self._answered < _FEW:  # so slow that none is refused once more, but not for long
+                self._rate, self._speed_up = known * 2, _SPEED_UP_MOST
+                return
         else:
-            # Some errors are no limit's and come at any pace: their pauses must not add up.
-            self._rate = max(*self._known, min(sqrt(known * tried), tried * _SLOW_DOWN))
-        self._speed_up = min(_GROWTH / (self._rate * seconds), _SPEED_UP_MOST)
+            tried = self._rate
+            if not self._again:
+                self._speed_up = max(_CREEP, min(_SPEED_UP, self._speed_up) / 2)
+        # Some errors are no limit's and come at any pace: their pauses must not add up.
+        self._rate = max(*self._known, min(sqrt(known * tried), tried * _SLOW_DOWN))
 
     def is_over(self, now: float, width: int) -> bool:
         """Whether all may leave at once again.
