@@ -236,13 +236,11 @@ def test_spans_have_units(word: str, seconds: float) -> None:
         read_span("soon", "--for")
 
 
-@pytest.mark.parametrize(("more", "code"), [([], 5), (["--keep-trying"], 0)])
-def test_an_outage_is_waited_out_if_one_says_so(
-    gateway: FakeLox24, impatient: None, more: list[str], code: int
-) -> None:
-    """--keep-trying goes on as long as it takes."""
+@pytest.mark.parametrize("more", [[], ["--keep-trying"]])
+def test_503s_in_a_row_end_no_run(gateway: FakeLox24, impatient: None, more: list[str]) -> None:
+    """Who probes for all has not used up its attempts: the run's patience counts."""
     gateway.fail_next(503, times=12)
-    assert lox24("cancel", *add(gateway, 0), *more)[0] == code
+    assert lox24("cancel", *add(gateway, 0), *more)[0] == 0
 
 
 # --- looking
