@@ -32,7 +32,7 @@ from .session import SessionManager
 R = TypeVar("R")
 _TICK: Final = 1e-5  # seconds
 _LAST_PROBE: Final = 1.0  # seconds before a batch gives up
-_MOST_TRIES: Final = 20  # of one id, however the service is
+_MOST_TRIES: Final = 6  # of one id that probe for all: it may be the one that always fails
 
 
 class Attempts:

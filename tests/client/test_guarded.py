@@ -37,7 +37,7 @@ from lox24_async._transport.attempts import Attempts
 from lox24_async._transport.call import Call
 from lox24_async._transport.queue import Slots, Waits
 from lox24_async.retry import Backoff
-from lox24_async.testing import FakeLox24, ReceivedRequest
+from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
 from tests.conftest import QUICK
 
 WRONG = "1234567:a-mistyped-key"
@@ -846,3 +846,14 @@ async def test_case_1_wrong_token_in_a_batch(fake_lox24: FakeLox24, width: int) 
     assert 50 == len(report)
     assert {AuthenticationError} == {type(outcome.error) for outcome in report.outcomes}
     assert 49 == report.counts[CancelState.NOT_SENT]
+
+
+@pytest.mark.looptime
+async def test_one_id_that_always_fails_costs_no_other(fake_lox24: FakeLox24) -> None:
+    """Also with one request at a time: it ends after some tries, and the others are cancelled."""
+    ids = add(fake_lox24, 30)
+    fake_lox24.fail_if(lambda r: Fault(status=503) if str(ids[3]) in r.path else None)
+    async with client_of(fake_lox24, max_concurrency=1) as client:
+        report = await client.cancel_bulks(ids)
+    assert 29 == report.counts[CancelState.CANCELED]
+    assert report[ids[3]].state is CancelState.UNKNOWN

@@ -20,6 +20,7 @@ from lox24_async import (
     RetryPolicy,
 )
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
+from tests.conftest import prove
 
 
 def add(gateway: FakeLox24, count: int, status: int = BulkStatus.NEW) -> list[str]:
@@ -423,6 +424,7 @@ async def test_a_refusal_that_was_looked_into_is_knowledge(fake_lox24: FakeLox24
     fake_lox24.fail_next(drop="before", bulk_id=lost, times=9)
     policy = RetryPolicy(initial_delay=0.001, max_delay=0.001)
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, retry=policy) as client:
+        await prove(client, fake_lox24)
         report = await client.cancel_bulks([lost])
         assert report[lost].state is CancelState.UNKNOWN
         fake_lox24.stop_failing()
