@@ -135,8 +135,10 @@ class HostStore:
             self._file = None
 
     def __del__(self) -> None:
-        if getattr(self, "_file", None) is not None:
+        try:
             self._close()
+        except (AttributeError, TypeError):
+            return  # half made, or the interpreter ends and its modules are gone
 
 
 class _RecordFile:

@@ -79,7 +79,7 @@ def walk(
 
     async def collect() -> list[list[int]]:
         pages = Walk(fetch, back=back, again=again)
-        return [[bulk.uuid.int for bulk in page] async for page in pages]
+        return [[bulk.uuid.int for bulk in page] async for page in pages if page]
 
     return at_once(collect())
 
