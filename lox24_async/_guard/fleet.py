@@ -264,12 +264,14 @@ class Fleet:
         finally:
             command.cancel()
         written, known, record, salt, clock = reply
+        news = known.decode() != self._version
         self._version, self._text = known.decode(), record
         if salt != self._salt:
             self._salt, written = salt, 0  # what was written speaks of tokens by other names
         self._offset = float(clock) - (began + time.monotonic()) / 2
         self._find()
-        self._adopt()
+        if news:  # else whoever waits would ask again and again
+            self._adopt()
         return bool(written)
 
     def _adopt(self) -> None:

@@ -41,8 +41,14 @@ def adopt(
 
 def _merge(known: TokenFacts, found: TokenFacts, offset: float) -> TokenFacts:
     merged = evolve(known, operations=dict(known.operations))
-    if found.closed and found.closed_at - offset > max(known.closed_at, known.proven_at) + _SLACK:
-        merged.close(found.closed_at - offset, 0.0, refused=found.refused)
+    closed_at = found.closed_at - offset
+    # In doubt which was first, the refusal counts: it costs a probe, the other a wrong request.
+    if (
+        found.closed
+        and closed_at > known.closed_at + _SLACK
+        and closed_at > known.proven_at - _SLACK
+    ):
+        merged.close(closed_at, 0.0, refused=found.refused)
         merged.probe_at = found.probe_at - offset
     elif found.proven_at - offset > max(known.closed_at, known.proven_at) + _SLACK:
         merged.prove(found.proven_at - offset)
