@@ -16,6 +16,7 @@ _SPEED_UP_MOST: Final = 0.1  # by each good answer, while next to nothing is kno
 _SPEED_UP: Final = 0.02  # by each good answer until the first refusal at a pace; halved by each
 _CREEP: Final = 0.002  # at least
 _SLOW_DOWN: Final = 0.9  # by each refusal, at least
+_SLOWEST: Final = 1.0  # requests a second: an outage must not pass for a limit near to nothing
 _REMEMBERED: Final = 16  # refusals
 _CERTAIN: Final = 8  # good answers
 _LATE: Final = 0.02  # seconds by which a request may have left late and be made up for
@@ -118,14 +119,14 @@ class Window:
         if self._rate == inf:
             tried = self._left / max(now - self._opened_at, 1e-3)
             if self._answered < _FEW:  # so slow that none is refused once more, but not for long
-                self._rate, self._speed_up = known * 2, _SPEED_UP_MOST
+                self._rate, self._speed_up = max(known * 2, _SLOWEST), _SPEED_UP_MOST
                 return
         else:
             tried = self._rate
             if not self._again:
                 self._speed_up = max(_CREEP, min(_SPEED_UP, self._speed_up) / 2)
         # Some errors are no limit's and come at any pace: their pauses must not add up.
-        self._rate = max(*self._known, min(sqrt(known * tried), tried * _SLOW_DOWN))
+        self._rate = max(_SLOWEST, *self._known, min(sqrt(known * tried), tried * _SLOW_DOWN))
 
     def is_over(self, now: float, width: int) -> bool:
         """Whether all may leave at once again.
