@@ -23,7 +23,7 @@ from .contenders import gathered
 from .results import progress
 
 _RATE, _BURST = 50, 5
-_CONNECTIONS, _LATENCY = 3, 0.02
+_CONNECTIONS, _LATENCY = 3, 0.05  # seconds to an answer
 _TRIES, _WIDTH = 3, 10  # of the hand-written client
 
 _LIMITS: dict[str, Callable[[], Intermediary]] = {
