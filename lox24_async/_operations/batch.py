@@ -28,7 +28,7 @@ from lox24_async.report import CancelOutcome, CancelReport, CancelState, Key, co
 
 from .cancel import CancelCall, cancel
 from .recording import Record
-from .workers import Job, WorkerStream, drain
+from .workers import Job, Run, WorkerStream, drain
 
 Ids = Iterable[UUID | str] | AsyncIterable[UUID | str]
 
@@ -86,6 +86,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         self._deadline: float | None = None
         self._over = False  # out of time, or the client was closed
         self._rest: Iterator[UUID | str] = iter(())  # of a collection, what was not read yet
+        self._run: Run[UUID | str, CancelOutcome] | None = None  # while it goes on
         self._cut: Callable[[], None] = _nothing  # reads no more
         self._call_off: Callable[[], None] = _nothing
         self._seen: set[Key] = set()
@@ -116,7 +117,9 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
 
     # --- the job, as the workers see it
 
-    def begin(self, over: Callable[[], None]) -> Iterable[UUID | str] | AsyncIterable[UUID | str]:
+    def begin(
+        self, run: Run[UUID | str, CancelOutcome]
+    ) -> Iterable[UUID | str] | AsyncIterable[UUID | str]:
         """Copy a collection, and begin to watch the time and the client's life."""
         ids = self._ids
         cut = not self.source_ends
@@ -134,7 +137,8 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         if self._record is not None:
             self._records = self._record.begin(planned)
 
-        self._cut = over if cut else _nothing
+        self._run = run
+        self._cut = run.end_reading if cut else _nothing
         if not self._is_over():
             self._call_off = self._engine.watch(self._deadline, self._end_early)
         return ids
@@ -175,7 +179,11 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             else:
                 call = CancelCall(bulk_id, self._deadline, key)
                 call.since = self._since
+                if self._run is not None:
+                    call.set_aside = self._run.set_aside
                 outcome = await self._do(call)
+                if call.set_aside is None and self._run is not None:
+                    self._run.take_back()
         if self._record is not None:
             self._record.note(outcome)
         if self._report is None:
@@ -186,6 +194,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         """Watch no more, and end what is recorded."""
         self._call_off()
         self._call_off = self._cut = _nothing
+        self._run = None
         if self._record is not None and self._records:
             self._record.end(interrupted=self._over or not complete)
         self._note_rest()

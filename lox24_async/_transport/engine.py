@@ -219,7 +219,8 @@ class Engine:
         lease = self._attempt_timeout + _LEASE_MARGIN
         self._guard = Guard(origin, token, lease=lease, backoff=backoff, width=self._width)
         if isinstance(sharing, RedisGuard) and origin.store.shared:
-            self._fleet = self._guard.fleet = fleet_of(sharing, self._origin, origin)
+            self._fleet = fleet_of(sharing, self._origin, origin)
+            self._guard.join(self._fleet)
             self._fleet.join(self._guard, self._token, token.digest)
         return Attempts(
             self._session,
