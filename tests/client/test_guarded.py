@@ -38,7 +38,7 @@ from lox24_async._transport.call import Call
 from lox24_async._transport.queue import Slots, Waits
 from lox24_async.retry import Backoff
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
-from tests.conftest import QUICK, prove
+from tests.conftest import QUICK
 
 WRONG = "1234567:a-mistyped-key"
 REQUEST: Any = SimpleNamespace(method="PUT")
