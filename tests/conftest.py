@@ -10,7 +10,7 @@ import pytest_asyncio
 from aioresponses import aioresponses
 from attrs import evolve
 
-from lox24_async import Lox24Client, testing
+from lox24_async import CancelReport, CancelState, Lox24Client, testing
 from lox24_async._transport.direct_lane import DirectLane
 from lox24_async.testing import FakeLox24
 
@@ -31,6 +31,21 @@ if _LOOP:
 
 QUICK = evolve(testing.QUICK, max_wait=60.0)
 """The policy for tests, with the default patience: some of ours leap over minutes."""
+
+
+def puts(gateway: FakeLox24) -> list[str]:
+    """Return the ids of the cancels that arrived."""
+    return [r.path.split("/")[2] for r in gateway.requests if r.method == "PUT"]
+
+
+def states(report: CancelReport) -> dict[CancelState, int]:
+    """Return the counts that are not 0."""
+    return {state: count for state, count in report.counts.items() if count}
+
+
+def loop_time() -> float:
+    """Return the running loop's time, which looptime moves."""
+    return asyncio.get_running_loop().time()
 
 
 async def prove(client: Lox24Client, fake: FakeLox24) -> None:
