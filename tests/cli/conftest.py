@@ -56,6 +56,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         connection: Connection, retry: RetryPolicy | None = None, *more: Any
     ) -> Lox24Client:
         soon = attrs.evolve(retry or RetryPolicy(), initial_delay=0.01, max_delay=0.05)
+        if soon.max_wait == RetryPolicy().max_wait:
+            soon = attrs.evolve(soon, max_wait=5.0)
         return connect(connection, soon, *more)
 
     monkeypatch.setattr(running, "connect", connect_soon)
