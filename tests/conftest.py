@@ -36,6 +36,27 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) if whole else 0
 
 
+_CASES = int(os.environ.get("LOX24_TEST_CASES", "0"))
+if _CASES:
+
+    def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep a few cases of each test, for who looks at coverage: the first, the last, between.
+
+        What they reach, the whole suite reaches.
+        """
+        cases: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+        kept = [case for every in cases.values() for case in _spread(every)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+    def _spread(cases: list[pytest.Item]) -> list[pytest.Item]:
+        last = len(cases) - 1
+        chosen = {round(last * number / max(_CASES - 1, 1)) for number in range(_CASES)}
+        return [cases[number] for number in sorted(chosen)]
+
+
 QUICK = evolve(testing.QUICK, max_wait=60.0)
 """The policy for tests, with the default patience: some of ours leap over minutes."""
 
