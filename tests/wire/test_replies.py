@@ -44,8 +44,14 @@ from lox24_async import (
 )
 from lox24_async._checks import check_bulk_id, printable
 from lox24_async._config import Secret
-from lox24_async._wire.replies import Reply, read_reply, read_retry_after
-from lox24_async._wire.requests import Request, cancel_request, check_form, status_request
+from lox24_async._wire.replies import Reply, body_limit, read_reply, read_retry_after
+from lox24_async._wire.requests import (
+    SHORT,
+    Request,
+    cancel_request,
+    check_form,
+    status_request,
+)
 from tests.conftest import frames_of_ours
 
 ID = "da0fa78c-4699-11ea-a637-96000028b339"
@@ -361,6 +367,30 @@ def test_case_24_a_success_that_is_no_bulk(request_: Request[Bulk], body: bytes)
 def test_case_24_no_content_is_no_bulk(request_: Request[Bulk]) -> None:
     """A 204 says nothing of the bulk's state."""
     assert 204 == undecoded(reply(204), request_).status
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({"Content-Type": "text/html; charset=utf-8"}, "(text/html; charset=utf-8)"),
+        ({"content-type": "x" * 80 + "y"}, f"({'x' * 80}…)"),
+        ({"Content-Type": f"text/{KEY}"}, "(text/***)"),
+        ({}, "(no content type)"),
+    ],
+    ids=["html", "long", "token", "none"],
+)
+def test_case_24_the_error_says_what_came_instead(sent: dict[str, str], told: str) -> None:
+    """Its content type: of 80 characters at most, and without the token."""
+    message = undecoded(reply(200, b"<html>", sent)).message
+    assert message.startswith(f"the answer {told} is not what was asked for: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "most"), [(199, 1 << 16), (200, SHORT), (299, SHORT), (300, 1 << 16), (500, 1 << 16)]
+)
+def test_only_of_a_success_a_whole_body_is_read(status: int, most: int) -> None:
+    """As much as the request expects; of all else the start, to show what came."""
+    assert most == body_limit(CANCEL, status)
 
 
 @pytest.mark.parametrize(
