@@ -63,7 +63,10 @@ BARS = {
     "limits time": Bar("time behind a limit, default client, slowest, x ideal", 3, 1.5),
     "guard process": Bar("the guard's price on a proven token: process", 0.8, 0.5, "µs"),
     "guard host": Bar("the guard's price on a proven token: host", 1.2, 0.5, "µs"),
-    "guard claim": Bar("claim and settle on the host's store", 50, 25, "µs"),
+    "guard redis": Bar("the guard's price on a proven token: Redis", 1.2, 0.5, "µs"),
+    "guard trips when open": Bar("round trips to Redis on a proven token, of all calls", 0, 0, ""),
+    "guard trips": Bar("round trips to Redis for a claim and its settling", 2, 2, ""),
+    "guard claim": Bar("a claim and its settling on the host's store", 50, 25, "µs"),
     "guard crowd": Bar("a change of the host's record, 16 processes, p99", 1000, 1000, "µs"),
     "imports": Bar("import lox24_async above aiohttp + attrs + cattrs", 15, 8, "ms"),
 }

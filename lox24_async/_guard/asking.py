@@ -173,5 +173,5 @@ class Asking:
             if not origin.shut:
                 self._view.wake_next(now)  # who keeps the time now
         self._let_out(ticket, now)
-        ticket.claim = name
+        ticket.claim, ticket.placed = name, found.place
         return None

@@ -1021,6 +1021,38 @@ def test_place_that_is_given_back_frees_no_wrong_one() -> None:
     assert [PlaceState.WRONG] * 2 == [place.state for place in record.places]
 
 
+def test_end_that_nobody_saw_counts_though_its_lease_has_run_out(world: World) -> None:
+    """A process that was stopped with a request out: LOX24 may have got it just now."""
+    guard = world.guard()
+    late = enter(guard, T0)
+    now = T0 + LEASE + 2
+    guard.settle(enter(world.guard("2:b"), now), None, now)
+    assert [] == world.origin.record.places
+    guard.leave(late, now + 1)
+    (place,) = world.origin.record.places
+    assert (PlaceState.UNSEEN, now + 61) == (place.state, place.until)
+
+
+def test_late_end_of_a_probe_with_a_proven_token_takes_no_place(world: World) -> None:
+    """It only had the right to probe a block."""
+    guard = world.proven()
+    report(guard, answer(429), T0)
+    late = enter(guard, T0 + 0.5)
+    guard.leave(late, T0 + LEASE + 2)
+    assert [] == world.origin.record.places
+
+
+def test_process_that_meets_ever_new_tokens_does_not_grow(world: World) -> None:
+    """What is known of a token that was refused stays, proofs of before are forgotten."""
+    bad = world.guard("1:bad")
+    report(bad, answer(401), T0)
+    for number in range(500):
+        report(world.guard(f"2:{number}"), None, T0 + number / 100)
+    assert len(world.origin.record.tokens) <= 64
+    assert isinstance(bad.refusal(T0 + 59), AuthenticationError)
+    assert held(bad, T0 + 59).ready_at == inf
+
+
 def test_news_of_another_token_wakes_its_waiters() -> None:
     """Whichever client sees that the shared record has changed wakes all whom it concerns."""
     page = Page()
