@@ -78,23 +78,27 @@ class Asking:
             ready_at = max(ready_at, origin.rest.probe_at)
         if not origin.shut and not found.place:  # nothing to probe
             return None if origin.window is None else self._hold_by_window(ticket, now)
-        if (fleet := token.held_by_fleet) is not None and now < fleet.ask_at:
-            ask_at, ready_at = max(ask_at, fleet.ask_at), max(ready_at, fleet.ready_at)
-            counts |= fleet.counts
+        late_since = found.late_since
+        if (fleet := token.held_by_fleet) is not None:
+            late_since = max(late_since, fleet.ask_at)  # most often another host's probe
+            if now < fleet.ask_at:
+                ask_at, ready_at = max(ask_at, fleet.ask_at), max(ready_at, fleet.ready_at)
+                counts |= fleet.counts
         if found.place and self._is_late(now):
             ask_at = max(ask_at, origin.refunded_at + rules.COURTESY)
         first = token.line.first() or ticket
         late = found.late_since > -inf
-        if late:  # one more probe, for the answer to the first one does not come
+        if late:
             ready_at = max(ready_at, found.late_since)
-            if not self._is_calm(now, count=first is ticket):
-                ask_at = max(ask_at, token.look_at)
+        # One more probe, for the answer to the first one does not come.
+        if late_since > -inf and not self._is_calm(now, count=first is ticket):
+            ask_at = max(ask_at, token.look_at)
         if ask_at <= now and (first is ticket or now >= ready_at + rules.COURTESY):
             return None
         if first is not ticket:
             ask_at = max(ask_at, ready_at + rules.COURTESY, now + rules.COURTESY)
-        elif late:
-            ask_at = min(ask_at, max(found.late_since - (_CALM + 2) * _LOOK, token.look_at))
+        elif late_since > -inf:
+            ask_at = min(ask_at, max(late_since - (_CALM + 2) * _LOOK, token.look_at))
         if first is ticket and origin.store.shared:  # looks for news of other processes, for all
             ask_at = min(ask_at, now + _POLL)
         return Hold(ask_at, found.ready_at if late else ready_at, counts)
