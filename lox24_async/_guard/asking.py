@@ -18,6 +18,7 @@ _POLL: Final = 0.05  # seconds between two looks at what other processes have fo
 _LOOK: Final = 0.05  # seconds between two looks whether the event loop is on time
 _ON_TIME: Final = 0.02  # seconds by which a look may be late
 _CALM: Final = 8  # looks in a row that came on time
+_NOT_HELD: Final = Hold(-inf, -inf, counts=False)
 _nonce: Final = os.urandom(4).hex()  # a claim's name is unique among processes and hosts
 _names = count(1)
 
@@ -78,12 +79,11 @@ class Asking:
             ready_at = max(ready_at, origin.rest.probe_at)
         if not origin.shut and not found.place:  # nothing to probe
             return None if origin.window is None else self._hold_by_window(ticket, now)
-        late_since = found.late_since
-        if (fleet := token.held_by_fleet) is not None:
-            late_since = max(late_since, fleet.ask_at)  # most often another host's probe
-            if now < fleet.ask_at:
-                ask_at, ready_at = max(ask_at, fleet.ask_at), max(ready_at, fleet.ready_at)
-                counts |= fleet.counts
+        fleet = token.held_by_fleet or _NOT_HELD
+        late_since = max(found.late_since, fleet.ask_at)  # that of another host, most often
+        if now < fleet.ask_at:
+            ask_at, ready_at = max(ask_at, fleet.ask_at), max(ready_at, fleet.ready_at)
+            counts |= fleet.counts
         if found.place and self._is_late(now):
             ask_at = max(ask_at, origin.refunded_at + rules.COURTESY)
         first = token.line.first() or ticket

@@ -648,13 +648,9 @@ def let_out_at(guard: Guard, caller: Caller, now: float, step: float) -> float:
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_case_45_no_second_probe_from_a_loop_that_is_late(world: World, elsewhere: bool) -> None:
-    """The answer to the first may have come; on time, the second goes 2 s after it.
-
-    Args:
-        elsewhere: The first was another host's, as the record says that hosts share.
-    """
+    """The answer to the first may have come; on time, the second goes 2 s after it."""
     guard, caller = world.guard(), Caller()
-    if elsewhere:
+    if elsewhere:  # the first is another host's, as the record says that hosts share
         guard._token.held_by_fleet = Hold(T0 + 2, -inf, counts=False)
     else:
         enter(guard, T0)
