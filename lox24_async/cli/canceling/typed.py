@@ -2,19 +2,17 @@
 
 from typing import Annotated, Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 from cyclopts import Group, Parameter
 
 import lox24_async as lox
 from lox24_async.cli import options
+from lox24_async.cli.connecting import MAX_CONCURRENCY, patience
 from lox24_async.cli.reading.filters import NO_FILTER, FilterOptions
 from lox24_async.cli.running import Session
 
 WHAT: Final = Group("What to cancel", sort_key=1)
 HOW: Final = Group("How", sort_key=3)
-_FOR_EVER: Final = 10 * 365 * 24 * 3600.0  # seconds
-_MANY: Final = 1_000_000  # attempts
-_BLOCK: Final = 900.0  # seconds: LOX24's blocks last ten minutes
 
 _What = Parameter(group=WHAT)
 _How = Parameter(group=HOW)
@@ -71,7 +69,7 @@ class CancelOptions:
     output: Annotated[options.Listing, Parameter(group=options.TELLING)] = options.Output.TABLE
     max_concurrency: Annotated[
         int, options.number(at_least=options.AT_LEAST_1), Parameter(group=options.CONNECTION)
-    ] = options.MAX_CONCURRENCY
+    ] = MAX_CONCURRENCY
     filters: FilterOptions = NO_FILTER
     connection: options.Connection = options.DEFAULT_CONNECTION
 
@@ -82,10 +80,7 @@ class CancelOptions:
     @property
     def patience(self) -> "lox.RetryPolicy":
         """How long to wait for the end of a block or of an outage."""
-        policy = lox.RetryPolicy(wait_out_block=self.wait_out_block)
-        if self.keep_trying:
-            return evolve(policy, max_wait=_FOR_EVER, max_attempts=_MANY)
-        return evolve(policy, max_wait=_BLOCK) if self.wait_out_block else policy
+        return patience(wait_out_block=self.wait_out_block, keep_trying=self.keep_trying)
 
     @property
     def keeps_on(self) -> bool:

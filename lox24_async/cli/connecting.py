@@ -1,0 +1,85 @@
+"""The client of a command: its token, its patience, and what is wrong with a setting.
+
+Light to import: it is what a cancel needs before it can leave.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import lox24_async as lox
+
+from . import interruptible_import
+from .exits import CommandError
+from .text import capital, quoted, why
+
+DEFAULT_URL: Final = "https://api.lox24.eu"
+MAX_CONCURRENCY: Final = 10
+_BLOCK: Final = 900.0  # seconds: LOX24's blocks last ten minutes
+_FOR_EVER: Final = 10 * 365 * 24 * 3600.0  # seconds
+_MANY: Final = 1_000_000  # attempts
+
+
+def connect(
+    place: str,
+    *,
+    token_file: Path | None = None,
+    proxy: str | None = None,
+    retry: "lox.RetryPolicy | None" = None,
+    max_concurrency: int = MAX_CONCURRENCY,
+) -> "lox.Lox24Client":
+    """Make the client.
+
+    Raises:
+        CommandError: a setting cannot work; nothing was sent.
+    """
+    token = read_token(token_file)
+    with interruptible_import():
+        client = lox.Lox24Client
+    try:
+        return client(
+            token,
+            base_url=place,
+            max_concurrency=max_concurrency,
+            retry=retry or lox.RetryPolicy(),
+            proxy=proxy,
+        )
+    except lox.ConfigurationError as error:
+        hint = "Check LOX24_AUTH_TOKEN or --token-file"
+        if "proxy" in error.message:
+            hint = "Check LOX24_PROXY or --proxy"
+        elif "LOX24_GUARD" in error.message or "guard" in error.message:
+            hint = "Check LOX24_GUARD"
+        elif "URL" in error.message:
+            hint = "Check LOX24_BASE_URL or --base-url"
+        raise CommandError(f"{capital(error.message)}. {hint}; nothing was sent.") from error
+
+
+def read_token(path: Path | None) -> str:
+    """Read the token from a file; ``None``: from the environment.
+
+    Raises:
+        CommandError: there is none.
+    """
+    if path is None:
+        token = os.environ.get("LOX24_AUTH_TOKEN", "")
+        if not token:
+            raise CommandError("There is no token. Set LOX24_AUTH_TOKEN, or name a --token-file.")
+        return token
+    try:
+        return path.read_text(encoding="utf-8-sig").strip()
+    except (OSError, ValueError) as error:
+        raise CommandError(
+            f"The token file {quoted(str(path))} cannot be read: {why(error)}."
+        ) from None
+
+
+def patience(*, wait_out_block: bool = False, keep_trying: bool = False) -> "lox.RetryPolicy":
+    """Return how long to wait for the end of a block, or of an outage."""
+    if keep_trying:
+        return lox.RetryPolicy(
+            max_attempts=_MANY, max_wait=_FOR_EVER, wait_out_block=wait_out_block
+        )
+    if wait_out_block:
+        return lox.RetryPolicy(max_wait=_BLOCK, wait_out_block=True)
+    return lox.RetryPolicy()
