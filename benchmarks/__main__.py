@@ -5,7 +5,19 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import cycles, fake, guard, imports, instructions, journal, layers, memory, picture, race
+from . import (
+    cycles,
+    fake,
+    guard,
+    imports,
+    instructions,
+    journal,
+    layers,
+    memory,
+    picture,
+    race,
+    start,
+)
 from .bars import print_verdicts
 from .results import circumstances, save
 
@@ -82,7 +94,10 @@ class _Command:
         self._tell("memory", figures)
 
     def imports(self) -> None:
-        self._tell("imports", {"imports": imports.run(self._rounds_or(20, 5))})
+        figures = {"imports": imports.run(self._rounds_or(20, 5))}
+        if find_spec("cyclopts"):  # the extra cli
+            figures |= start.run(self._rounds_or(30, 3))
+        self._tell("imports", figures)
 
     def guard(self) -> None:
         self._tell("guard", guard.run(self._rounds_or(30, 5)))

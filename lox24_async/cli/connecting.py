@@ -17,7 +17,6 @@ DEFAULT_URL: Final = "https://api.lox24.eu"
 MAX_CONCURRENCY: Final = 10
 _BLOCK: Final = 900.0  # seconds: LOX24's blocks last ten minutes
 _FOR_EVER: Final = 10 * 365 * 24 * 3600.0  # seconds
-_MANY: Final = 1_000_000  # attempts
 
 
 def connect(
@@ -77,9 +76,7 @@ def read_token(path: Path | None) -> str:
 def patience(*, wait_out_block: bool = False, keep_trying: bool = False) -> "lox.RetryPolicy":
     """Return how long to wait for the end of a block, or of an outage."""
     if keep_trying:
-        return lox.RetryPolicy(
-            max_attempts=_MANY, max_wait=_FOR_EVER, wait_out_block=wait_out_block
-        )
+        return lox.RetryPolicy(max_wait=_FOR_EVER, wait_out_block=wait_out_block)
     if wait_out_block:
         return lox.RetryPolicy(max_wait=_BLOCK, wait_out_block=True)
     return lox.RetryPolicy()
