@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import (
     cycles,
+    display,
     fake,
     guard,
     imports,
@@ -28,6 +29,7 @@ _NAMES = (
     "guard",
     "cycles",
     "journal",
+    "display",
     "fake",
     "layers",
     "instructions",
@@ -110,6 +112,10 @@ class _Command:
     def journal(self) -> None:
         figures = journal.run(self._rounds_or(19, 2), self._requests_or(1_000, 200))
         self._tell("journal", figures)
+
+    def display(self) -> None:
+        figures = display.run(self._rounds_or(9, 2), self._requests_or(10_000, 1_000))
+        self._tell("display", figures)
 
     def fake(self) -> None:
         found = fake.run(self._rounds_or(40, 5), self._requests_or(1_000, 200))

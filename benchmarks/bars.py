@@ -69,8 +69,8 @@ BARS = {
     "start time": Bar(f"{_START} to its PUT, time", 1.3, 1.1),
     "start options cpu": Bar(f"{_START} with an option, CPU", 1.3, 1.1),
     "start options time": Bar(f"{_START} with an option, time", 1.3, 1.1),
-    "show cpu": Bar("CPU of lox24 cancel that goes into bar and journal", 5, 3, "%"),
-    "show time": Bar("time of lox24 cancel that bar and journal cost", 5, 3, "%"),
+    "display cpu": Bar("CPU of lox24 cancel that goes into bar and journal", 5, 3, "%"),
+    "display time": Bar("time of lox24 cancel that bar and journal cost", 5, 3, "%"),
 }
 
 
