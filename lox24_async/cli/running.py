@@ -19,7 +19,7 @@ from .options import Connection
 from .telling.outcomes import Run, sentences
 from .telling.progress import PauseDisplay, Progress
 from .telling.sentences import code_of, explain
-from .telling.tables import make_console, say
+from .telling.tables import make_console, say, say_whole
 from .text import mask
 
 T = TypeVar("T")
@@ -97,9 +97,9 @@ class Session:
             say(console, sentence, style)
             self._told.append(sentence)
 
-    def tell(self, sentence: str, style: str = "") -> None:
-        """Say what must be known, also with ``--quiet``."""
-        say(self.alarm, sentence, style)
+    def tell(self, sentence: str, style: str = "", *, to_copy: bool = False) -> None:
+        """Say what must be known, also with ``--quiet``; without line breaks if it is to copy."""
+        (say_whole if to_copy else say)(self.alarm, sentence, style)
         self._told.append(sentence)
 
     def tell_elsewhere(self, *, stdout_is_free: bool) -> None:

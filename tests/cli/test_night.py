@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from lox24_async import AuthenticationError, HeldBackError
+from lox24_async import AuthenticationError, ConnectionFailedError, HeldBackError
 from lox24_async.cli.canceling import outlasting
 from lox24_async.cli.exits import CommandError
 from lox24_async.cli.reading.moments import read_span
@@ -26,6 +26,7 @@ from .stage import (
     Screen,
     add,
     free_url,
+    journals,
     lox24,
     puts,
     start,
@@ -357,6 +358,34 @@ def test_the_messages_behind_a_bulk_are_shown(gateway: FakeLox24) -> None:
     assert lox24("show", bulk_id, "-o", "csv")[0] == 2
 
 
+@pytest.mark.parametrize("columns", [80, 40])
+def test_the_closing_words_fit_a_terminal(
+    gateway: FakeLox24, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stopped, the second phase in its own words; no line longer than the screen."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "24")
+    gateway.stops_after = 0.1
+    ids = [str(gateway.add_bulk(s, msg_total_count=30, price=Decimal(2)).uuid) for s in (0, 5, 10)]
+    with Screen("cancel", *ids) as screen:
+        code, seen = screen.end()
+    assert code == 1
+    told = " ".join(seen.split())
+    assert "Stopped: at most 60 messages, 4.00 in the account's currency." in told
+    assert "looked again at 2 of 2" in told
+    assert "1 of 3 NOT cancelled: 1 too late" in told
+    assert all(len(line.rstrip()) <= columns for line in seen.splitlines())
+
+
+def test_the_line_that_goes_on_can_be_copied(gateway: FakeLox24) -> None:
+    """However narrow the terminal is, no line break is put into it."""
+    gateway.stops_after = 3600.0
+    with Screen("cancel", *add(gateway, 5)) as screen:
+        code, seen = screen.end()
+    assert code == 1
+    assert f"\n  lox24 cancel --resume {journals()[0]}\n" in seen
+
+
 # --- doctor, proxy, guard
 
 
@@ -412,6 +441,13 @@ def test_what_another_process_found_out_is_said(
         assert (told in err) is bool(number), err
     assert re.search(r"; the next try is possible at \d\d:\d\d:\d\d", err)
     assert len(gateway.requests) == 1
+
+
+def test_a_certificate_that_is_not_trusted_gives_a_hint() -> None:
+    """Behind a proxy that reads along: the file of its CA."""
+    error = ConnectionFailedError("x", tls=True)
+    said = explain(error, "https://x", "LOX24_AUTH_TOKEN")
+    assert "name its CA file with SSL_CERT_FILE" in said
 
 
 def test_held_back_is_no_block() -> None:

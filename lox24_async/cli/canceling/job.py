@@ -274,7 +274,8 @@ class Job:
             session.tell(
                 f"{plural(unfinished, 'bulk')} unfinished; the journal names each. To go on:"
             )
-            session.tell(f"  lox24 cancel --resume {outcomes.as_word(str(journal.path))}")
+            line = f"  lox24 cancel --resume {outcomes.as_word(str(journal.path))}"
+            session.tell(line, to_copy=True)
         elif unfinished and self.listed:
             session.tell(f"{plural(unfinished, 'bulk')} unfinished, and there is no journal.")
         session.tell_elsewhere(stdout_is_free=self.typed.output is Output.TABLE)
