@@ -45,7 +45,7 @@ class CancelOptions:
         wait_out_block: If LOX24 blocks this IP, wait for the end of the block (ten minutes)
             and go on.
         keep_trying: If LOX24 cannot be reached or fails, wait for the end of that, however
-            long it takes, and go on.
+            long it takes, and cancel what failed.
         journal: Where to write down what was done; none: nowhere. Without this option to a
             new file in ~/.local/state/lox24 ($XDG_STATE_HOME/lox24).
         output: What to write to stdout: a record for each bulk as soon as it is known (json:
