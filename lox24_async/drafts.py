@@ -1,6 +1,6 @@
 """The bulk that one wants to create, and how long its text is in SMS.
 
-It knows nothing of the wire; the wire's rules stand in ``_wire/query``.
+It knows nothing of the wire; the wire's rules stand in ``_wire/requests``.
 
 Source: https://doc.lox24.eu/api/operations/api_bulks_post_collection/ and
 https://doc.lox24.eu/api/operations/api_bulks_get_item/

@@ -29,6 +29,13 @@ if _LOOP:
         return {_LOOP: made}
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Spread the whole suite over the cores; what is named is run in one process."""
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    return (os.cpu_count() or 1) if whole else 0
+
+
 QUICK = evolve(testing.QUICK, max_wait=60.0)
 """The policy for tests, with the default patience: some of ours leap over minutes."""
 

@@ -10,25 +10,23 @@ from attrs import evolve
 
 from lox24_async._checks import check_bulk_id
 from lox24_async._public import public
-from lox24_async._transport.call import Call
 from lox24_async._transport.engine import Engine
 from lox24_async._wire.requests import status_request
 from lox24_async.errors import (
     ClientClosedError,
     InvalidBulkIdError,
     Lox24Error,
-    NotCancelableError,
     NotFoundError,
     RequestTimeoutError,
-    TransportError,
     without_frames,
 )
 from lox24_async.models import Bulk
 from lox24_async.report import CancelOutcome, CancelReport, CancelState, Key, conclude, key_of, note
 
 from .cancel import CancelCall, cancel
+from .outcomes import outcome_of_bulk, outcome_of_call, outcome_of_error, outcome_of_no_id
 from .recording import Record
-from .workers import Job, WorkerStream, drain
+from .workers import Job, Run, WorkerStream, drain
 
 Ids = Iterable[UUID | str] | AsyncIterable[UUID | str]
 
@@ -86,6 +84,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         self._deadline: float | None = None
         self._over = False  # out of time, or the client was closed
         self._rest: Iterator[UUID | str] = iter(())  # of a collection, what was not read yet
+        self._run: Run[UUID | str, CancelOutcome] | None = None  # while it goes on
         self._cut: Callable[[], None] = _nothing  # reads no more
         self._call_off: Callable[[], None] = _nothing
         self._seen: set[Key] = set()
@@ -116,7 +115,9 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
 
     # --- the job, as the workers see it
 
-    def begin(self, over: Callable[[], None]) -> Iterable[UUID | str] | AsyncIterable[UUID | str]:
+    def begin(
+        self, run: Run[UUID | str, CancelOutcome]
+    ) -> Iterable[UUID | str] | AsyncIterable[UUID | str]:
         """Copy a collection, and begin to watch the time and the client's life."""
         ids = self._ids
         cut = not self.source_ends
@@ -134,7 +135,8 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         if self._record is not None:
             self._records = self._record.begin(planned)
 
-        self._cut = over if cut else _nothing
+        self._run = run
+        self._cut = run.end_reading if cut else _nothing
         if not self._is_over():
             self._call_off = self._engine.watch(self._deadline, self._end_early)
         return ids
@@ -158,7 +160,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         try:
             bulk_id = check_bulk_id(item)
         except InvalidBulkIdError as error:
-            outcome = _no_id(item, error)
+            outcome = outcome_of_no_id(item, error)
             key = outcome.bulk_id
             if key in self._seen:
                 return None
@@ -175,7 +177,11 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             else:
                 call = CancelCall(bulk_id, self._deadline, key)
                 call.since = self._since
+                if self._run is not None:
+                    call.set_aside = self._run.set_aside
                 outcome = await self._do(call)
+                if call.set_aside is None and self._run is not None:
+                    self._run.take_back()
         if self._record is not None:
             self._record.note(outcome)
         if self._report is None:
@@ -186,6 +192,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
         """Watch no more, and end what is recorded."""
         self._call_off()
         self._call_off = self._cut = _nothing
+        self._run = None
         if self._record is not None and self._records:
             self._record.end(interrupted=self._over or not complete)
         self._note_rest()
@@ -204,7 +211,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             try:
                 outcome = self._not_done(check_bulk_id(value), None)
             except InvalidBulkIdError as error:
-                outcome = _no_id(value, error)
+                outcome = outcome_of_no_id(value, error)
             if outcome.bulk_id not in self._report:
                 note(self._report, outcome.bulk_id, outcome)
 
@@ -218,22 +225,22 @@ class CancelBatch(Batch):
         report = self._report
         if report is not None:
             # True from now on, even if interrupted.
-            note(report, call.bulk_id, partial(_outcome_of_call, call), call.key)
+            note(report, call.bulk_id, partial(outcome_of_call, call), call.key)
         record = self._record
         try:
             if record is not None and (count := record.announce(call.bulk_id)):
                 await record.synced(count)
             bulk = await cancel(self._engine, call, self._form)
         except Lox24Error as error:
-            return _outcome_of_error(call, error)
+            return outcome_of_error(call, error)
         except BaseException:
-            outcome = _outcome_of_call(call)
+            outcome = outcome_of_call(call)
             if report is not None:
                 note(report, call.bulk_id, outcome)
             if record is not None:
                 record.note(outcome)
             raise
-        return _outcome_of_bulk(call, bulk)
+        return outcome_of_bulk(call, bulk)
 
     def _not_done(self, bulk_id: str, error: Lox24Error | None) -> CancelOutcome:
         return CancelOutcome(bulk_id, CancelState.NOT_SENT, error=error)
@@ -257,7 +264,7 @@ class LookBatch(Batch):
             )
         except Lox24Error as error:
             return evolve(before, error=without_frames(error))
-        state = _outcome_of_bulk(call, bulk).state if bulk.is_final else before.state
+        state = outcome_of_bulk(call, bulk).state if bulk.is_final else before.state
         return evolve(before, state=state, bulk=bulk, error=None, request_id=bulk.request_id)
 
     def _not_done(self, bulk_id: str, error: Lox24Error | None) -> CancelOutcome:
@@ -282,53 +289,3 @@ def _nothing() -> None:
 
 def _ignore(_: CancelOutcome) -> None:
     """Nobody wants to know."""
-
-
-# --- judging
-
-
-def _outcome_of_bulk(call: Call, bulk: Bulk) -> CancelOutcome:
-    state = CancelState.ACCEPTED
-    if bulk.is_final:
-        state = CancelState.CANCELED if bulk.is_canceled else CancelState.TOO_LATE
-    return CancelOutcome(call.bulk_id, state, bulk, None, call.sent, bulk.request_id)
-
-
-def _outcome_of_call(call: Call) -> CancelOutcome:
-    """Return what is true of a cancel that is under way or was interrupted."""
-    if call.in_flight or call.fate_unknown:
-        state = CancelState.UNKNOWN
-    else:
-        state = CancelState.REJECTED if call.sent else CancelState.NOT_SENT
-    return CancelOutcome(call.bulk_id, state, attempts=call.sent + call.in_flight)
-
-
-def _outcome_of_error(call: CancelCall, error: Lox24Error) -> CancelOutcome:
-    state, bulk = CancelState.REJECTED, call.seen
-    request_id = getattr(error, "request_id", None)
-    if isinstance(error, NotCancelableError):
-        state, bulk = CancelState.TOO_LATE, error.bulk
-        request_id = bulk.request_id or request_id
-    elif error.outcome_unknown:
-        state = CancelState.UNKNOWN
-    elif isinstance(error, NotFoundError):
-        state = CancelState.NOT_FOUND
-    elif not error.attempts or isinstance(error, TransportError):
-        state = CancelState.NOT_SENT  # nobody at LOX24 has seen it
-    return CancelOutcome(
-        call.bulk_id, state, bulk, without_frames(error), error.attempts, request_id
-    )
-
-
-def _no_id(value: object, error: InvalidBulkIdError) -> CancelOutcome:
-    return CancelOutcome(_name(value), CancelState.REJECTED, error=without_frames(error))
-
-
-def _name(value: object) -> str:
-    """Return what an id that is none is called in the report."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    try:
-        return repr(value)
-    except Exception:  # noqa: BLE001  a hostile value concerns only itself
-        return object.__repr__(value)

@@ -81,7 +81,7 @@ async def _look(engine: Engine, error: Lox24Error, call: Call, form: type[BulkT]
     """Return the bulk as it is after a failed cancel; ``None``: that cannot be told."""
     look = Call(call.bulk_id, call.deadline, waited=call.waited)
     look.is_look = True
-    look.since = call.since
+    look.since, look.set_aside = call.since, call.set_aside
     most = None if error.outcome_unknown else 1  # only a doubt is worth repeats
     try:
         return await engine.perform(status_request(call.bulk_id, form), look, most)
@@ -91,3 +91,5 @@ async def _look(engine: Engine, error: Lox24Error, call: Call, form: type[BulkT]
         return None
     except Lox24Error:
         return None
+    finally:
+        call.set_aside = look.set_aside

@@ -30,12 +30,11 @@ class Job(Generic[T, R]):
         self._source = source
         self._work = work
 
-    def begin(self, over: Callable[[], None]) -> Iterable[T] | AsyncIterable[T]:
+    def begin(self, run: "Run[T, R]") -> Iterable[T] | AsyncIterable[T]:
         """Prepare, and return the items.
 
         Args:
-            over: May be called later: then no more items are read, also when one is waited
-                for; what is in hand is finished.
+            run: May be told later to read no more, or to set an item aside.
         """
         return self._source
 
@@ -51,7 +50,7 @@ class Job(Generic[T, R]):
         """
 
 
-class _Run(Generic[T, R]):
+class Run(Generic[T, R]):
     """What workers and consumer share.
 
     It does not know the consumer's object, so that dropping that one stops the workers.
@@ -68,6 +67,8 @@ class _Run(Generic[T, R]):
         self.cut: str | None = None  # why there will be no more, though it is not the end
         self.workers: set[asyncio.Task[None]] = set()
         self.started = False
+        self._items: Iterator[T] | AsyncIterator[T]
+        self._is_async = False
         self._out = 0  # items that were read and whose results nobody is done with
         self._held = False  # whether the last result's taker has yet to ask for another
         self._no_more = False  # nothing is read any more
@@ -80,20 +81,33 @@ class _Run(Generic[T, R]):
     def start(self) -> None:
         self.started = True
         try:
-            source = self.job.begin(self.end_reading)
-            items = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
+            source = self.job.begin(self)
+            self._items = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
         except BaseException as error:
             self.cut = f"it failed with {type(error).__name__}"
             raise
-        loop = asyncio.get_running_loop()
+        self._is_async = isinstance(source, AsyncIterable)
         for _ in range(self.width):
-            task = loop.create_task(self._work(items, isinstance(source, AsyncIterable)))
-            self.workers.add(task)
-            task.add_done_callback(self._leave)
+            self._hire()
+
+    def _hire(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._work())
+        self.workers.add(task)
+        task.add_done_callback(self._leave)
+
+    def set_aside(self) -> None:
+        """Take up another item while one only waits."""
+        self.bound += 1
+        self._hire()
+
+    def take_back(self) -> None:
+        """What was set aside is done."""
+        self.bound -= 1
 
     # --- the workers
 
-    async def _work(self, items: Iterator[T] | AsyncIterator[T], is_async: bool) -> None:
+    async def _work(self) -> None:
+        items, is_async = self._items, self._is_async
         try:
             while not self.stopped:
                 if self._out >= self.bound:
@@ -251,7 +265,7 @@ class WorkerStream(Generic[T, R]):
     """
 
     def __init__(self, job: Job[T, R], width: int, bound: int | None = None) -> None:
-        self._run = _Run(job, width, width if bound is None else bound)
+        self._run = Run(job, width, width if bound is None else bound)
 
     def __aiter__(self) -> Self:
         return self

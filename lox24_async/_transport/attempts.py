@@ -32,7 +32,7 @@ from .session import SessionManager
 R = TypeVar("R")
 _TICK: Final = 1e-5  # seconds
 _LAST_PROBE: Final = 1.0  # seconds before a batch gives up
-_MOST_TRIES: Final = 6  # of one id that probe for all: it may be the one that always fails
+_TRIES_ALONE: Final = 3  # of one id that probe for all: it may be the one that always fails
 
 
 class Attempts:
@@ -115,6 +115,8 @@ class Attempts:
                     self._guard.leave(call, self._clock(), sent=call.last.attempts > 0)
                     raise call.stamp(RequestTimeoutError(call.last.message))
                 pause = self._judge(call, call.last)
+                if call.tries >= _TRIES_ALONE and call.narrow and not call.odd:
+                    call.make_room()
                 used += self._counts(call, call.last)
                 if used >= most or not (is_retried(call.last) and call.allows_repeat(call.last)):
                     raise self._final(call, call.last)
@@ -225,9 +227,8 @@ class Attempts:
         if call.since is None or not call.narrow:
             return True
         # In a batch nobody's attempts go into finding out when, or how fast, all may go on.
-        if not call.odd:
-            return call.tries >= _MOST_TRIES
-        return not may_be_limit(error) or call.tries >= 2 * self._policy.max_attempts
+        limit = 2 * self._policy.max_attempts
+        return call.odd and (not may_be_limit(error) or call.tries >= limit)
 
     def _gives_up_looking(self, call: Call, now: float) -> bool:
         # A place is free in a minute; until then the caller would not know even what we know.
@@ -285,11 +286,10 @@ class Attempts:
         if alone and now + delay > call.limit(now, self._policy.max_wait, self._guard.down_since):
             raise self._refusal(call, now) if pause is not None else self._final(call, error)
         log.warning(
-            "%s: %s; attempt %d of %d in %.1f s",
+            "%s: %s; %s in %.1f s",
             call,
             error.message,
-            used + 1,
-            most,
+            f"attempt {used + 1} of {most}" if used else "again",
             delay,
             extra={
                 "bulk_id": call.bulk_id or None,

@@ -1,5 +1,6 @@
 """One call: from its place before the guard to its end."""
 
+from collections.abc import Callable
 from math import inf
 
 from lox24_async._guard.gates import Ticket
@@ -32,6 +33,7 @@ class Call(Ticket):
         "name",
         "repeatable",
         "sent",
+        "set_aside",
         "since",
         "waited",
     )
@@ -59,6 +61,8 @@ class Call(Ticket):
         self.gives_way = gives_way
         self.since: float | None = None
         """When the batch began that it belongs to, in the loop's time; ``None``: to none."""
+        self.set_aside: Callable[[], None] | None = None
+        """Lets its batch take up another id meanwhile; ``None``: it was called, or is in none."""
         self.sent = 0
         """Requests that went out on the wire and came to an end."""
         self.in_flight = False
@@ -86,6 +90,12 @@ class Call(Ticket):
         else:  # an outage costs a batch so much once, and not each of its ids
             patience = max(self.since, min(down_since, now)) + max_wait
         return patience if self.deadline is None else min(patience, self.deadline)
+
+    def make_room(self) -> None:
+        """Let the batch take up another id meanwhile, once."""
+        if self.set_aside is not None:
+            self.set_aside()
+            self.set_aside = None
 
     def allows_repeat(self, error: Lox24Error) -> bool:
         """Whether an attempt that ended so may be followed by another, for all we risk."""

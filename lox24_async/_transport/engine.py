@@ -16,13 +16,13 @@ from lox24_async.retry import Backoff, Pause, RetryPolicy
 
 from .attempts import Attempts
 from .call import Call
+from .closing import close
 from .observing import NOBODY, Observer
 from .queue import Slots, Wait, Waits
 from .session import SessionManager
 
 R = TypeVar("R")
 
-_GRACE: Final = 5.0  # seconds that requests in flight get when the client is closed
 _LEASE_MARGIN: Final = 5.0  # seconds that a probe may take beyond its attempt's time
 
 
@@ -188,15 +188,8 @@ class Engine:
         """End what waits, give requests in flight a grace time, close the sessions."""
         if self._loop is not None:
             self._bind()  # in another loop it could do nothing but harm
-        self._waits.close()
-        if self._loop is not None:
-            try:
-                await self._slots.drain(_GRACE)
-            finally:
-                await self._session.close()
-                if self._fleet is not None:
-                    fleet, self._fleet = self._fleet, None
-                    await fleet.release()
+        fleet, self._fleet = self._fleet, None
+        await close(self._waits, self._slots, self._session, fleet)
 
     def _bind(self) -> asyncio.AbstractEventLoop:
         """Come to belong to the running loop, or check that we do."""
@@ -219,7 +212,8 @@ class Engine:
         lease = self._attempt_timeout + _LEASE_MARGIN
         self._guard = Guard(origin, token, lease=lease, backoff=backoff, width=self._width)
         if isinstance(sharing, RedisGuard) and origin.store.shared:
-            self._fleet = self._guard.fleet = fleet_of(sharing, self._origin, origin)
+            self._fleet = fleet_of(sharing, self._origin, origin)
+            self._guard.join(self._fleet)
             self._fleet.join(self._guard, self._token, token.digest)
         return Attempts(
             self._session,

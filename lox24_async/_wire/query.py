@@ -1,27 +1,24 @@
-"""The wire's rules for what one sends: the query of a listing, the body of a creation.
+"""The query of a listing: filter, order and page.
 
 Documented: the names, exact filters for one value and for many, ``exists``, ``_order``, and
 that ranges exist (gte and lte are named in words). Inferred: the spelling of a bound as
 ``created_at[gte]``, and that the server reads literal brackets as well as encoded ones.
 
 Source: https://doc.lox24.eu/api/operations/api_bulks_get_collection/,
-https://doc.lox24.eu/api/operations/api_sms_get_collection/,
-https://doc.lox24.eu/info/collection-filters/ and
-https://doc.lox24.eu/api/operations/api_bulks_post_collection/
+https://doc.lox24.eu/api/operations/api_sms_get_collection/ and
+https://doc.lox24.eu/info/collection-filters/
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from lox24_async._checks import since_epoch
-from lox24_async.drafts import BulkDraft
 from lox24_async.errors import ConfigurationError
 from lox24_async.filters import BulkFilter, BulkOrder
 
 _SECOND: Final = timedelta(seconds=1)
-_AT_ONCE: Final = 0
 
 
 def write_query(
@@ -88,9 +85,9 @@ def _filter_pairs(wanted: BulkFilter) -> Iterator[tuple[str, str]]:
     sender = wanted.sender_id_exact or wanted.sender_id  # the server knows only "contains"
     if sender is not None:
         yield "sender_id", sender
-    yield from _span("created_at", _up(wanted.created_from), _down(wanted.created_to))
-    yield from _span("delivery_at", _up(wanted.delivery_from), _down(wanted.delivery_to))
-    yield from _span("processed_at", _up(wanted.processed_from), _down(wanted.processed_to))
+    yield from _span("created_at", seconds_up(wanted.created_from), _down(wanted.created_to))
+    yield from _span("delivery_at", seconds_up(wanted.delivery_from), _down(wanted.delivery_to))
+    yield from _span("processed_at", seconds_up(wanted.processed_from), _down(wanted.processed_to))
     yield from _span("msg_total_count", wanted.min_messages, wanted.max_messages)
     for name, has_value in sorted(wanted.exists.items()):
         yield f"exists[{name}]", "true" if has_value else "false"
@@ -119,34 +116,8 @@ def _steps(order: BulkOrder | Sequence[BulkOrder] | None) -> Sequence[BulkOrder]
     return steps
 
 
-def write_draft(draft: BulkDraft) -> dict[str, Any]:
-    """Write a draft as the JSON object of a creation, by the wire's names.
-
-    Absent are recipients that the draft has none of, and options left to the server.
-    ``delivery_at`` is always there, rounded up so that nothing is sent too early; 0 is at
-    once.
-    """
-    at = _up(draft.delivery_at)
-    body: dict[str, Any] = {
-        "sender_id": str(draft.sender_id),
-        "text": str(draft.text),
-        "service_code": str(draft.service_code),
-    }
-    if draft.phones:
-        body["phones"] = [str(phone) for phone in draft.phones]
-    if draft.msg_groups:
-        body["msg_groups"] = [int(group) for group in draft.msg_groups]
-    body["delivery_at"] = _AT_ONCE if at is None else at
-    if draft.is_unicode is not None:
-        body["is_unicode"] = draft.is_unicode
-    if draft.source is not None:
-        body["source"] = int(draft.source)
-    if draft.voice_lang is not None:
-        body["voice_lang"] = str(draft.voice_lang)
-    return body
-
-
-def _up(moment: datetime | None) -> int | None:
+def seconds_up(moment: datetime | None) -> int | None:
+    """Return a moment in whole seconds of the epoch, never earlier than it is."""
     return None if moment is None else -(-since_epoch(moment) // _SECOND)
 
 

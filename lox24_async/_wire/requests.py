@@ -13,7 +13,7 @@ from lox24_async.models import Bulk, BulkT, JsonLdBulk
 
 from .converter import make_converter
 from .json import write_json
-from .query import write_draft
+from .query import seconds_up
 
 R = TypeVar("R")
 
@@ -164,6 +164,33 @@ def status_request(bulk_id: str, form: type[BulkT]) -> Request[BulkT]:
 def item_request(bulk_id: str, form: type[BulkT]) -> Request[BulkT]:
     """``GET /bulks/{id}``."""
     return BulkRequest("GET", f"/bulks/{bulk_id}", form, bulk_id=bulk_id, limit=LONG)
+
+
+def write_draft(draft: BulkDraft) -> dict[str, Any]:
+    """Write a draft as the JSON object of a creation, by the wire's names.
+
+    Absent are recipients that the draft has none of, and options left to the server.
+    ``delivery_at`` is always there, rounded up so that nothing is sent too early; 0 is at
+    once.
+    """
+    at = seconds_up(draft.delivery_at)
+    body: dict[str, Any] = {
+        "sender_id": str(draft.sender_id),
+        "text": str(draft.text),
+        "service_code": str(draft.service_code),
+    }
+    if draft.phones:
+        body["phones"] = [str(phone) for phone in draft.phones]
+    if draft.msg_groups:
+        body["msg_groups"] = [int(group) for group in draft.msg_groups]
+    body["delivery_at"] = at or 0  # 0: at once
+    if draft.is_unicode is not None:
+        body["is_unicode"] = draft.is_unicode
+    if draft.source is not None:
+        body["source"] = int(draft.source)
+    if draft.voice_lang is not None:
+        body["voice_lang"] = str(draft.voice_lang)
+    return body
 
 
 def create_request(draft: BulkDraft, form: type[BulkT], *, dry_run: bool) -> Request[BulkT]:

@@ -53,6 +53,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def connect_soon(place: str, *, retry: RetryPolicy | None, **more: Any) -> Lox24Client:
         soon = attrs.evolve(retry or RetryPolicy(), initial_delay=0.01, max_delay=0.05)
+        if soon.max_wait == RetryPolicy().max_wait:
+            soon = attrs.evolve(soon, max_wait=5.0)
         return connect(place, retry=soon, **more)
 
     monkeypatch.setattr(running, "connect", connect_soon)

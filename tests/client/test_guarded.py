@@ -849,11 +849,44 @@ async def test_case_1_wrong_token_in_a_batch(fake_lox24: FakeLox24, width: int) 
 
 
 @pytest.mark.looptime
-async def test_one_id_that_always_fails_costs_no_other(fake_lox24: FakeLox24) -> None:
-    """Also with one request at a time: it ends after some tries, and the others are cancelled."""
+@pytest.mark.parametrize("width", [1, 2, 3])
+async def test_ids_that_always_fail_cost_no_other(fake_lox24: FakeLox24, width: int) -> None:
+    """Though as many as may be sent at once: another is tried meanwhile, and tells them apart."""
     ids = add(fake_lox24, 30)
-    fake_lox24.fail_if(lambda r: Fault(status=503) if str(ids[3]) in r.path else None)
-    async with client_of(fake_lox24, max_concurrency=1) as client:
+    bad = {str(bulk_id) for bulk_id in ids[3 : 3 + width]}
+    fake_lox24.fail_if(lambda r: Fault(status=503) if any(i in r.path for i in bad) else None)
+    async with client_of(fake_lox24, max_concurrency=width) as client:
         report = await client.cancel_bulks(ids)
-    assert 29 == report.counts[CancelState.CANCELED]
-    assert report[ids[3]].state is CancelState.UNKNOWN
+    assert 30 - width == report.counts[CancelState.CANCELED]
+    assert {report[bulk_id].state for bulk_id in bad} == {CancelState.UNKNOWN}
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("status", [500, 502, 503])
+@pytest.mark.parametrize("width", [1, 2])
+async def test_an_outage_costs_no_id(fake_lox24: FakeLox24, width: int, status: int) -> None:
+    """Though most of the probes were one id's: what was set aside goes on when it ends in time."""
+    ids = add(fake_lox24, 10)
+    async with client_of(fake_lox24, max_concurrency=width) as client:
+        await prove(client, fake_lox24)
+        fake_lox24.fail_next(status, times=9)
+        report = await client.cancel_bulks(ids)
+    assert 10 == report.counts[CancelState.CANCELED]
+    assert max(outcome.attempts for outcome in report.outcomes) <= 5
+
+
+@pytest.mark.looptime
+async def test_a_stream_sends_no_more_at_once_for_what_was_set_aside(fake_lox24: FakeLox24) -> None:
+    """One at a time stays one at a time, and ahead of the consumer are two while one waits."""
+    ids = add(fake_lox24, 30)
+    fake_lox24.fail_if(lambda r: Fault(status=503) if str(ids[0]) in r.path else None)
+    async with (
+        client_of(fake_lox24, max_concurrency=1) as client,
+        client.iter_cancel(ids) as stream,
+    ):
+        first = await anext(stream)
+        assert str(ids[1]) == first.bulk_id
+        await asyncio.sleep(600)
+        begun = {request.path for request in fake_lox24.requests}
+        assert len(begun) <= 4  # the one set aside and its look, and the one that was taken
+        assert [str(ids[0])] == [o.bulk_id async for o in stream if o.state is CancelState.UNKNOWN]

@@ -19,7 +19,7 @@ from lox24_async import (
     RedisGuard,
     RetryPolicy,
 )
-from lox24_async._guard import places
+from lox24_async._guard import places, rules
 from lox24_async.testing import FakeLox24
 from tests.conftest import QUICK
 
@@ -72,9 +72,14 @@ async def close(*clients: Lox24Client[Bulk]) -> None:
 
 @pytest.mark.timeout(300)
 async def test_case_49_fifty_hosts_send_one_wrong_request(
-    fake_lox24: FakeLox24, redis_server: RedisServer, hosts: list[Host]
+    fake_lox24: FakeLox24,
+    redis_server: RedisServer,
+    hosts: list[Host],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever is first tells all: fifty hosts with a wrong token, one request."""
+    # On a loaded machine the answer may be late, and a second probe go: another test's matter.
+    monkeypatch.setattr(rules, "NEXT_PROBE_AFTER", (0.0, 60.0, 60.0))
     bulk_id = fake_lox24.add_bulk().uuid
     clients = [await host.client(fake_lox24, redis_server.url, WRONG) for host in hosts]
     calls = [client.cancel_bulk(bulk_id) for client in clients for _ in range(3)]

@@ -25,7 +25,7 @@ from lox24_async import (
     ResponseDecodeError,
     TransportError,
 )
-from lox24_async._guard import guard as guard_module
+from lox24_async._guard import asking as asking_module
 from lox24_async._guard.record import PlaceState
 from lox24_async._guard.rules import ARRIVAL, PLACES, Verdict, verdict_of
 from lox24_async.errors import error_class
@@ -81,7 +81,7 @@ class GuardMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         # Looks at the store are rarer than in truth: an hour full of them takes too long here.
-        self.rarer = patch.object(guard_module, "_POLL", 2.0)
+        self.rarer = patch.object(asking_module, "_POLL", 2.0)
         self.rarer.start()
         self.now = 1_000.0
         self.server = Server()

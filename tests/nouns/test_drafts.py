@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lox24_async._wire.query import write_draft
+from lox24_async._wire.requests import write_draft
 from lox24_async.drafts import BulkDraft, find_foreign, gsm_length, unicode_length
 from lox24_async.errors import ConfigurationError
 from lox24_async.models import ServiceCode, VoiceLang

@@ -851,9 +851,10 @@ async def test_5000_bulks_that_change(
     """None missed that was there all the time, none twice, whatever happens between pages."""
     chance = random.Random(size)
     fake_lox24.page_size = size
+    count = 5_000 if size >= 100 else 1_500  # of small pages there are many anyway
     active = [
         fake_lox24.add_bulk(status, created_at=FIRST + timedelta(seconds=n // 3)).uuid
-        for n, status in enumerate(chance.choices((0, 5, 10), (50, 25, 25), k=5_000))
+        for n, status in enumerate(chance.choices((0, 5, 10), (50, 25, 25), k=count))
     ]
 
     def listed() -> set[UUID]:
@@ -873,7 +874,7 @@ async def test_5000_bulks_that_change(
     fake_lox24.fail_if(change)
     found = await ids_of(client.list_bulks(wanted, form=form))
     stayed = before & listed()
-    assert len(stayed) > 500
+    assert len(stayed) > count / 10
     assert len(found) == len(set(found))
     assert stayed <= set(found)
 

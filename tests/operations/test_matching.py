@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from attrs import evolve
 
 from lox24_async import (
     AuthenticationError,
@@ -609,7 +610,7 @@ async def test_listing_that_breaks_off_leaves_a_doubt(fake_lox24: FakeLox24) -> 
         return None if request.method == "GET" else Fault(drop="after")
 
     fake_lox24.fail_if(rule)
-    async with client_of(fake_lox24) as client:
+    async with client_of(fake_lox24, retry=evolve(QUICK, max_wait=0.5)) as client:
         with pytest.raises(CancelFailedError) as caught:
             await client.cancel_matching(BulkFilter())
     assert caught.value.outcome_unknown

@@ -201,7 +201,7 @@ async def play(gateway: FakeLox24, folder: Path, seed: int) -> None:
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(15))
 async def test_random_schedules(fake_lox24: FakeLox24, tmp_path: Path, seed: int) -> None:
     """Cancels, breaks, closes, failing callbacks, reports and journals used again: all true."""
     await play(fake_lox24, tmp_path, seed)

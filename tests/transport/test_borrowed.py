@@ -24,7 +24,7 @@ from lox24_async import (
     RetryPolicy,
     TransportError,
 )
-from lox24_async._transport import engine
+from lox24_async._transport import closing
 from lox24_async.testing import FakeLox24
 from tests.fault_server import (
     BULK_ID,
@@ -274,7 +274,7 @@ async def test_borrowed_session_outlives_a_close_over_a_request_in_flight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A request that outlasts the grace time ends after the close; the session stays open."""
-    monkeypatch.setattr(engine, "_GRACE", 0.01)
+    monkeypatch.setattr(closing, "GRACE", 0.01)
     async with FaultServer(put=silent) as server, aiohttp.ClientSession() as session:
         client = client_of(server.url, session=session, attempt_timeout=0.2)
         call = asyncio.ensure_future(client.cancel_bulk(BULK_ID))

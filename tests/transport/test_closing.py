@@ -15,7 +15,7 @@ from lox24_async import (
     RetryPolicy,
     TransportError,
 )
-from lox24_async._transport import engine
+from lox24_async._transport import closing
 from tests.fault_server import (
     BULK_ID,
     OTHER_ID,
@@ -83,7 +83,7 @@ async def test_case_38_close_while_the_token_is_unproven() -> None:
 @pytest.mark.usefixtures("tidy")
 async def test_case_38_grace_time_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not end in time loses its connection, and its fate is told as unknown."""
-    monkeypatch.setattr(engine, "_GRACE", 0.05)
+    monkeypatch.setattr(closing, "GRACE", 0.05)
     async with FaultServer(put=silent) as server:
         client = client_of(server.url)
         call = asyncio.create_task(client.cancel_bulk(BULK_ID))

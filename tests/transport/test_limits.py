@@ -1,6 +1,7 @@
 """Answers without end, and calls that are cancelled at the worst moment."""
 
 import asyncio
+import gc
 import gzip
 import time
 import tracemalloc
@@ -137,11 +138,13 @@ class Stopwatch:
             last = now
 
     async def __aenter__(self) -> Self:
+        gc.disable()  # what other tests have left is not this one's to pay for
         self._task = asyncio.create_task(self._run())
         await asyncio.sleep(0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        gc.enable()
         assert self._task is not None
         self._task.cancel()
         await asyncio.wait((self._task,))
