@@ -14,6 +14,7 @@ from . import (
     instructions,
     journal,
     layers,
+    limits,
     memory,
     picture,
     race,
@@ -30,6 +31,7 @@ _NAMES = (
     "cycles",
     "journal",
     "display",
+    "limits",
     "fake",
     "layers",
     "instructions",
@@ -116,6 +118,11 @@ class _Command:
     def display(self) -> None:
         figures = display.run(self._rounds_or(9, 2), self._requests_or(10_000, 1_000))
         self._tell("display", figures)
+
+    def limits(self) -> None:
+        figures, rows = limits.run(self._rounds_or(3, 1), self._requests_or(200, 50))
+        print_verdicts(figures)
+        self._save("limits", rows)
 
     def fake(self) -> None:
         found = fake.run(self._rounds_or(40, 5), self._requests_or(1_000, 200))

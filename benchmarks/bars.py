@@ -60,6 +60,8 @@ BARS = {
     ),
     "journal": Bar("CPU of cancel_bulks with a journal, x without", 1.10, 1.05),
     "journal durable": Bar("time that a durable journal adds to an outcome", 50, 25, "µs"),
+    "limits lost": Bar("bulks lost behind a limit, default client, worst round", 0, 0, ""),
+    "limits time": Bar("time behind a limit, default client, slowest, x ideal", 3, 1.5),
     "guard process": Bar("the guard's price on a proven token: process", 0.8, 0.5, "µs"),
     "guard host": Bar("the guard's price on a proven token: host", 1.2, 0.5, "µs"),
     "guard claim": Bar("claim and settle on the host's store", 50, 25, "µs"),

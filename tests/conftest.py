@@ -2,15 +2,18 @@
 
 import asyncio
 import os
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from aioresponses import aioresponses
 from attrs import evolve
 
-from lox24_async import Lox24Client, testing
+import lox24_async
+from lox24_async import CancelReport, CancelState, Lox24Client, testing
 from lox24_async._transport.direct_lane import DirectLane
 from lox24_async.testing import FakeLox24
 
@@ -36,8 +39,53 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return (os.cpu_count() or 1) if whole else 0
 
 
+_CASES = int(os.environ.get("LOX24_TEST_CASES", "0"))
+if _CASES:
+
+    def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep a few cases of each test, for who looks at coverage: the first, the last, between.
+
+        What they reach, the whole suite reaches.
+        """
+        cases: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+        kept = [case for every in cases.values() for case in _spread(every)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+    def _spread(cases: list[pytest.Item]) -> list[pytest.Item]:
+        last = len(cases) - 1
+        chosen = {round(last * number / max(_CASES - 1, 1)) for number in range(_CASES)}
+        return [cases[number] for number in sorted(chosen)]
+
+
 QUICK = evolve(testing.QUICK, max_wait=60.0)
 """The policy for tests, with the default patience: some of ours leap over minutes."""
+
+
+def frames_of_ours(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the package's own frames of an error's traceback, with their locals."""
+    home = Path(lox24_async.__file__).parent
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    ours = [frame for frame in whole.stack if home in Path(frame.filename).parents]
+    assert ours
+    return ours
+
+
+def puts(gateway: FakeLox24) -> list[str]:
+    """Return the ids of the cancels that arrived."""
+    return [r.path.split("/")[2] for r in gateway.requests if r.method == "PUT"]
+
+
+def states(report: CancelReport) -> dict[CancelState, int]:
+    """Return the counts that are not 0."""
+    return {state: count for state, count in report.counts.items() if count}
+
+
+def loop_time() -> float:
+    """Return the running loop's time, which looptime moves."""
+    return asyncio.get_running_loop().time()
 
 
 async def prove(client: Lox24Client, fake: FakeLox24) -> None:

@@ -86,7 +86,7 @@ class JournalFile:
         try:
             if _fcntl is not None:
                 _fcntl.flock(self.fd, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
-            elif _msvcrt is not None:
+            elif _msvcrt is not None:  # pragma: no cover - Windows
                 os.lseek(self.fd, _LOCKED_BYTE, os.SEEK_SET)
                 _msvcrt.locking(self.fd, _msvcrt.LK_NBLCK, 1)
         except (BlockingIOError, PermissionError) as error:

@@ -78,10 +78,7 @@ def cancel_at_once(words: Sequence[str]) -> int | None:
             options.get("--base-url") or os.environ.get("LOX24_BASE_URL") or DEFAULT_URL,
             token_file=None if token_file is None else Path(token_file),
             proxy=options.get("--proxy"),
-            retry=patience(
-                wait_out_block="--wait-out-block" in options,
-                keep_trying="--keep-trying" in options,
-            ),
+            retry=patience(wait_out_block="--wait-out-block" in options),
             max_concurrency=int(options.get("--max-concurrency", MAX_CONCURRENCY)),
         )
     except CommandError:

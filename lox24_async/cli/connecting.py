@@ -16,7 +16,6 @@ from .text import capital, quoted, why
 DEFAULT_URL: Final = "https://api.lox24.eu"
 MAX_CONCURRENCY: Final = 10
 _BLOCK: Final = 900.0  # seconds: LOX24's blocks last ten minutes
-_FOR_EVER: Final = 10 * 365 * 24 * 3600.0  # seconds
 
 
 def connect(
@@ -73,10 +72,8 @@ def read_token(path: Path | None) -> str:
         ) from None
 
 
-def patience(*, wait_out_block: bool = False, keep_trying: bool = False) -> "lox.RetryPolicy":
+def patience(*, wait_out_block: bool) -> "lox.RetryPolicy":
     """Return how long to wait for the end of a block, or of an outage."""
-    if keep_trying:
-        return lox.RetryPolicy(max_wait=_FOR_EVER, wait_out_block=wait_out_block)
     if wait_out_block:
         return lox.RetryPolicy(max_wait=_BLOCK, wait_out_block=True)
     return lox.RetryPolicy()

@@ -66,11 +66,6 @@ def journals() -> list[Path]:
     return sorted(Path(os.environ["XDG_STATE_HOME"], "lox24").glob("*"))
 
 
-def puts(gateway: FakeLox24) -> list[str]:
-    """Return the ids of the cancels that arrived."""
-    return [r.path.split("/")[2] for r in gateway.requests if r.method == "PUT"]
-
-
 # --- in a process of its own
 
 

@@ -10,8 +10,9 @@ from lox24_async.cli.app import bind
 from lox24_async.cli.at_once import read_line
 from lox24_async.cli.canceling.typed import CancelOptions
 from lox24_async.testing import FakeLox24
+from tests.conftest import puts
 
-from .stage import LOX24, MOST, STRANGER, add, journals, puts, start
+from .stage import LOX24, MOST, STRANGER, add, journals, start
 
 OTHER = "11111111-2222-3333-4444-55555555555A"
 

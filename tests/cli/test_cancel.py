@@ -20,7 +20,7 @@ from lox24_async.cli.commands import demo
 from lox24_async.cli.running import library_log
 from lox24_async.cli.telling.progress import Progress
 from lox24_async.testing import FakeLox24
-from tests.conftest import QUICK
+from tests.conftest import QUICK, puts
 
 from .stage import (
     CANARY,
@@ -31,7 +31,6 @@ from .stage import (
     free_url,
     journals,
     lox24,
-    puts,
     read_until,
     start,
     wait_for,

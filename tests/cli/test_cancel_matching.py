@@ -27,8 +27,9 @@ from lox24_async.cli.reading.questions import ask
 from lox24_async.cli.telling.progress import Progress
 from lox24_async.report import note
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
+from tests.conftest import puts
 
-from .stage import CANARY, LOX24, STRANGER, Screen, add, journals, lox24, puts, start, wait_for
+from .stage import CANARY, LOX24, STRANGER, Screen, add, journals, lox24, start, wait_for
 
 CANCELABLE = (BulkStatus.NEW, BulkStatus.IN_PROGRESS)
 

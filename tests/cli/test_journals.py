@@ -20,8 +20,9 @@ import pytest
 from lox24_async import BulkStatus, CancelJournal, CancelState
 from lox24_async.cli.canceling import looking, resuming
 from lox24_async.testing import FakeLox24, Fault
+from tests.conftest import puts
 
-from .stage import LOX24, STRANGER, add, journals, lox24, puts, start, wait_for
+from .stage import LOX24, STRANGER, add, journals, lox24, start, wait_for
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from lox24_async.cli.exits import CommandError
 from lox24_async.cli.reading.moments import read_span
 from lox24_async.cli.telling.sentences import cause, explain
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
+from tests.conftest import puts
 
 from .stage import (
     CANARY,
@@ -28,7 +29,6 @@ from .stage import (
     free_url,
     journals,
     lox24,
-    puts,
     start,
     wait_for,
 )

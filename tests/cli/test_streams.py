@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from lox24_async.testing import FakeLox24
+from tests.conftest import puts
 
-from .stage import LOX24, MOST, add, lox24, puts, start, wait_for
+from .stage import LOX24, MOST, add, lox24, start, wait_for
 
 
 def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -22,6 +22,7 @@ from lox24_async import (
 from lox24_async.cli.telling.progress import Progress, ProgressDisplay
 from lox24_async.cli.telling.tables import make_console
 from lox24_async.testing import FakeLox24
+from tests.conftest import loop_time
 
 from .stage import plain
 
@@ -47,11 +48,6 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the display a known room."""
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "90")
-
-
-def loop_time() -> float:
-    """Return the loop's time, which looptime moves."""
-    return asyncio.get_running_loop().time()
 
 
 def until(end: float, cause: Lox24Error = BLOCK) -> Callable[[], Pause | None]:

@@ -24,8 +24,9 @@ from lox24_async import (
     ServerError,
 )
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
+from tests.conftest import loop_time
 
-from .test_guarded import WRONG, add, cancel_all, client_of, kinds, loop_time, prove, times
+from .test_guarded import WRONG, add, cancel_all, client_of, kinds, prove, times
 
 pytestmark = pytest.mark.looptime
 

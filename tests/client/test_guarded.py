@@ -38,7 +38,7 @@ from lox24_async._transport.call import Call
 from lox24_async._transport.queue import Slots, Waits
 from lox24_async.retry import Backoff
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
-from tests.conftest import QUICK
+from tests.conftest import QUICK, loop_time
 
 WRONG = "1234567:a-mistyped-key"
 REQUEST: Any = SimpleNamespace(method="PUT")
@@ -81,11 +81,6 @@ def kinds(results: Iterable[Result]) -> Counter[tuple[type, int]]:
 def times(gateway: FakeLox24, since: float = 0.0) -> list[float]:
     """Return when the requests came, in seconds after ``since``."""
     return [round(request.at - since, 3) for request in gateway.requests if request.at >= since]
-
-
-def loop_time() -> float:
-    """Return the running loop's time."""
-    return asyncio.get_running_loop().time()
 
 
 async def prove(client: Lox24Client, gateway: FakeLox24) -> None:

@@ -10,7 +10,6 @@ import pytest
 from lox24_async import (
     Bulk,
     BulkStatus,
-    CancelReport,
     CancelState,
     Lox24Client,
     RetryPolicy,
@@ -24,6 +23,7 @@ from lox24_async.testing import (
     RateLimit,
     ReceivedRequest,
 )
+from tests.conftest import states
 
 COUNT = 200
 LATENCY = 0.02
@@ -71,11 +71,6 @@ class Behind:
         tries = dict(sorted(Counter(each.values()).items()))
         print(f"{{attempts: ids}} {tries} in {self.seconds:.2f} s")  # noqa: T201
         return tries
-
-
-def states(report: CancelReport) -> dict[CancelState, int]:
-    """Return the counts that are not 0."""
-    return {state: count for state, count in report.counts.items() if count}
 
 
 @pytest.mark.looptime

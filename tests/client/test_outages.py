@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 
 from lox24_async import (
-    CancelReport,
     CancelState,
     ConnectionFailedError,
     Lox24Client,
@@ -22,7 +21,7 @@ from lox24_async.testing import (
     Intermediary,
     LoadBalancerPage,
 )
-from tests.conftest import prove
+from tests.conftest import prove, states
 
 COUNT = 400
 TOKEN = "1234567:e3f3a759b6677959b6ebfcfake000001"
@@ -34,11 +33,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def states(report: CancelReport) -> dict[CancelState, int]:
-    """Return the counts that are not 0."""
-    return {state: count for state, count in report.counts.items() if count}
 
 
 def seconds() -> float:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import inf, isnan
 
 import pytest
+from attrs import astuple
 
 from lox24_async import (
     AccountNotActivatedError,
@@ -13,6 +14,7 @@ from lox24_async import (
     ClientClosedError,
     ConnectionFailedError,
     HeldBackError,
+    IntermediaryError,
     IPBlockedError,
     Lox24Error,
     RequestTimeoutError,
@@ -24,8 +26,8 @@ from lox24_async import (
 from lox24_async._guard import rules
 from lox24_async._guard.gates import Line, OriginGate, Ticket, TokenGate
 from lox24_async._guard.guard import Guard
-from lox24_async._guard.record import PlaceState, Record
-from lox24_async._guard.rules import Hold, Verdict
+from lox24_async._guard.record import Place, PlaceState, Record
+from lox24_async._guard.rules import Finding, Hold, Verdict
 from lox24_async._guard.stores import MemoryStore, forget, gates_for
 from lox24_async.errors import error_class
 from lox24_async.retry import Backoff
@@ -1050,3 +1052,190 @@ def test_end_of_a_block_that_another_process_saw_ends_the_outage() -> None:
     report(other, None, T0 + 1)
     assert one.pause(T0 + 2) is None
     assert one.down_since == inf
+
+
+# --- what an end says
+
+
+def gateway(status: int = 404) -> Lox24Error:
+    """Return the error that an answer of something before LOX24 becomes."""
+    return IntermediaryError("an intermediary answered", status=status, attempts=1)
+
+
+def answered() -> Lox24Error:
+    """Return the error of an answer that was for another bulk."""
+    error = TransportError("out of step", attempts=1)
+    error.answered = True
+    return error
+
+
+ENDS: list[tuple[Lox24Error | None, Verdict, str]] = [
+    # its verdict, and which of trouble, silence, limit, answer it is
+    (None, Verdict.PROVEN, "answer"),
+    (ResponseDecodeError("no bulk", status=200), Verdict.PROVEN, "answer silence"),
+    (answer(302), Verdict.NOTHING, "answer"),
+    (answer(399), Verdict.NOTHING, "answer"),
+    (answer(400), Verdict.PROVEN, "answer"),
+    (answer(401), Verdict.WRONG, "answer"),
+    (answer(403), Verdict.FORBIDDEN, "answer"),
+    (answer(404), Verdict.PROVEN, "answer"),
+    (answer(408), Verdict.UNSEEN, "trouble silence"),
+    (answer(409), Verdict.PROVEN, "answer"),
+    (answer(429), Verdict.NOTHING, "trouble limit"),
+    (answer(430), Verdict.PROVEN, "answer"),
+    (answer(499), Verdict.PROVEN, "answer"),
+    (answer(500), Verdict.NOTHING, "trouble"),
+    (answer(502), Verdict.UNSEEN, "trouble"),
+    (answer(503), Verdict.NOTHING, "trouble limit"),
+    (answer(504), Verdict.UNSEEN, "trouble"),
+    (answer(505), Verdict.NOTHING, "trouble"),
+    (lost(), Verdict.UNSEEN, "trouble silence"),
+    (answered(), Verdict.PROVEN, "trouble silence"),
+    (refused(), Verdict.NOTHING, "trouble"),
+    (gateway(), Verdict.NOTHING, "trouble"),
+    (ClientClosedError("closed"), Verdict.NOTHING, "silence"),
+]
+
+
+@pytest.mark.parametrize(("error", "verdict", "kinds"), ENDS, ids=repr)
+def test_each_end_has_one_meaning(error: Lox24Error | None, verdict: Verdict, kinds: str) -> None:
+    """What it says of the token, and of the service: the table that the rules stand on."""
+    assert verdict is rules.verdict_of(error)
+    found = {"trouble": rules.is_trouble(error), "answer": rules.is_answer(error)}
+    if error is not None:
+        found |= {"silence": rules.is_silence(error), "limit": rules.may_be_limit(error)}
+    assert set(kinds.split()) == {kind for kind, is_it in found.items() if is_it}
+
+
+# --- the record, rule by rule
+
+
+def claimed(record: Record, token: str, now: float, name: str) -> None:
+    """Let one request of a token that is not proven out."""
+    found = rules.claim(record, token, "PUT", now, proven=False, name=name, lease=LEASE)
+    assert found.ask_at <= now
+
+
+def ended(record: Record, token: str, verdict: Verdict, now: float, name: str = "") -> None:
+    """Let a request of a token end."""
+    rules.settle(record, token, "PUT", verdict, now, name=name, fresh=True)
+
+
+def places(record: Record) -> list[tuple[str, PlaceState]]:
+    """Return whose places are taken, and how."""
+    return [(place.token, place.state) for place in record.places]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [(Verdict.WRONG, PlaceState.WRONG), (Verdict.UNSEEN, PlaceState.UNSEEN)],
+)
+def test_what_was_counted_keeps_its_place_for_a_minute(verdict: Verdict, state: PlaceState) -> None:
+    """From its end on; its name is free, for it can no longer be given back."""
+    record = Record()
+    claimed(record, "a", T0, "1")
+    ended(record, "a", verdict, T0 + 5, "1")
+    assert ("", "a", "PUT", T0, T0 + 65, state) == astuple(record.places[0])
+
+
+def test_wrong_request_without_a_place_takes_one() -> None:
+    """A token that worked goes without a place: a 401 counts all the same."""
+    record = Record()
+    ended(record, "a", Verdict.WRONG, T0)
+    assert ("", "a", "PUT", T0, T0 + 60, PlaceState.WRONG) == astuple(record.places[0])
+    ended(record, "b", Verdict.UNSEEN, T0)
+    assert 1 == len(record.places)
+
+
+def test_place_is_kept_as_long_as_somebody_waits_behind_others() -> None:
+    """A refused token waits a second longer than the place is taken: till then it is known."""
+    record = Record()
+    ended(record, "a", Verdict.WRONG, T0)
+    ended(record, "b", Verdict.NOTHING, T0 + 60.5)
+    assert [("a", PlaceState.WRONG)] == places(record)
+    ended(record, "b", Verdict.NOTHING, T0 + 61.5)
+    assert [] == record.places
+
+
+def test_no_more_wrong_ones_are_kept_than_there_are_places() -> None:
+    """The latest are; and what nobody saw the answer of is not crowded out."""
+    record = Record()
+    claimed(record, "a", T0, "1")
+    ended(record, "a", Verdict.UNSEEN, T0, "1")
+    for token in "bcdef":
+        ended(record, token, Verdict.WRONG, T0 + 1)
+    wrong = [(token, PlaceState.WRONG) for token in "def"]
+    assert [("a", PlaceState.UNSEEN), *wrong] == places(record)
+
+
+def test_proof_gives_back_only_its_own_token_s_doubts() -> None:
+    """A wrong request stays wrong, and another token's unseen one stays unseen."""
+    record = Record()
+    ended(record, "a", Verdict.WRONG, T0)
+    record.facts("a").prove(T0)
+    claimed(record, "b", T0, "1")
+    claimed(record, "a", T0, "2")
+    ended(record, "b", Verdict.UNSEEN, T0, "1")
+    ended(record, "a", Verdict.UNSEEN, T0, "2")
+    record.places.append(Place("3", "a", "PUT", T0, T0 + 60))
+    ended(record, "a", Verdict.PROVEN, T0 + 1, "3")
+    assert [("a", PlaceState.WRONG), ("b", PlaceState.UNSEEN)] == places(record)
+
+
+@pytest.mark.parametrize(("proven_at", "refused"), [(-1.0, True), (0.0, False), (1.0, False)])
+def test_refused_is_a_token_that_has_not_worked_since_its_probe_left(
+    proven_at: float, refused: bool
+) -> None:
+    """One that has worked since is asked once more after a second."""
+    record = Record()
+    claimed(record, "a", T0, "1")
+    record.facts("a").prove(T0 + proven_at)
+    ended(record, "a", Verdict.WRONG, T0 + 2, "1")
+    facts = record.facts("a")
+    assert (refused, T0 + (62 if refused else 3)) == (facts.refused, facts.probe_at)
+
+
+def test_refused_token_waits_for_its_next_probe() -> None:
+    """Nothing of it goes out till then, and whoever cannot wait so long is told at once."""
+    record = Record()
+    claimed(record, "a", T0, "1")
+    ended(record, "a", Verdict.WRONG, T0, "1")
+    found = rules.examine(record, "a", "PUT", T0 + 1, proven=False)
+    assert Finding(T0 + 60, inf, counts=True, place=True, probe=False) == found
+
+
+def test_each_further_403_closes_an_operation_for_a_minute() -> None:
+    """From the second in a row; those of requests that were under way do not prolong it."""
+    record = Record()
+    closed = [-inf, T0 + 60, T0 + 60, T0 + 120]
+    for after, until in zip((0, 0, 59, 60), closed, strict=True):
+        ended(record, "a", Verdict.FORBIDDEN, T0 + after)
+        assert until == record.facts("a").operations["PUT"].closed_until
+
+
+def test_each_block_and_each_end_of_one_begins_an_epoch() -> None:
+    """An answer of an earlier wave is told by its number."""
+    record = Record()
+    for epoch in (1, 3, 5):
+        rules.block(record, answer(429), T0, left_at=T0, initial_delay=0.5)
+        assert epoch == record.epoch
+        rules.unblock(record, T0 + 1)
+        assert (epoch + 1, None, T0 + 1) == (record.epoch, record.block, record.unblocked_at)
+
+
+@pytest.mark.parametrize(
+    ("said", "probe_at", "until"),
+    [(None, 0.5, 600), (0.2, 0.5, 600), (30, 31, 600), (599.5, 600.5, 600.5), (1e9, 601, 601)],
+)
+def test_another_429_of_the_wave_only_prolongs(
+    said: float | None, probe_at: float, until: float
+) -> None:
+    """By what the server asks for, and by no more than a block lasts."""
+    record = Record()
+    rules.prolong_block(record, answer(429, said), T0)
+    assert record.block is None
+    rules.block(record, answer(429), T0, left_at=T0, initial_delay=0.5)
+    rules.prolong_block(record, answer(429, said), T0 + 1 if said != 0.2 else T0)
+    assert record.block is not None
+    assert (T0 + probe_at, T0 + until) == (record.block.probe_at, record.block.until)
+    assert 1 == record.epoch

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.bars import Bar
 
 ROOT = Path(__file__).parents[2]
-ALL = ("race", "memory", "imports", "guard", "cycles", "journal", "fake", "layers")
+ALL = ("race", "memory", "imports", "guard", "cycles", "journal", "limits", "fake", "layers")
 
 
 def benchmark(*arguments: object, plain: bool = False) -> str:

@@ -27,6 +27,7 @@ from lox24_async import (
     RetryPolicy,
 )
 from lox24_async.testing import FakeLox24
+from tests.conftest import puts
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "journal.schema.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -35,11 +36,6 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 def add(gateway: FakeLox24, count: int, status: int = BulkStatus.NEW, **more: Any) -> list[str]:
     """Put bulks into the gateway and return their ids."""
     return [str(gateway.add_bulk(status, **more).uuid) for _ in range(count)]
-
-
-def puts(gateway: FakeLox24) -> list[str]:
-    """Return the ids that were to be cancelled."""
-    return [r.path.split("/")[2] for r in gateway.requests if r.method == "PUT"]
 
 
 def lines(path: Path, event: str | None = None) -> list[dict[str, Any]]:

@@ -14,12 +14,7 @@ from lox24_async import (
     MatchReport,
 )
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
-from tests.conftest import QUICK
-
-
-def puts(gateway: FakeLox24) -> list[str]:
-    """Return the ids of the cancels that arrived."""
-    return [r.path.split("/")[2] for r in gateway.requests if r.method == "PUT"]
+from tests.conftest import QUICK, puts
 
 
 async def test_nothing_is_cancelled_before_the_answer_or_after_a_no(fake_lox24: FakeLox24) -> None:

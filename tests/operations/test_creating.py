@@ -47,7 +47,7 @@ from lox24_async import (
     VoiceLang,
 )
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
-from tests.conftest import QUICK
+from tests.conftest import QUICK, loop_time
 from tests.fault_server import (
     BULK_ID,
     TOKEN,
@@ -80,11 +80,6 @@ FORMS = pytest.mark.parametrize("form", [Bulk, JsonLdBulk])
 def sent(gateway: FakeLox24, method: str = "POST") -> list[ReceivedRequest]:
     """Return the requests of a method that arrived."""
     return [request for request in gateway.requests if request.method == method]
-
-
-def loop_time() -> float:
-    """Return the running loop's time."""
-    return asyncio.get_running_loop().time()
 
 
 async def perform(client: Lox24Client[Any], operation: str, **options: Any) -> Bulk:

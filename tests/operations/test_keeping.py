@@ -22,11 +22,7 @@ from lox24_async import (
     RetryPolicy,
 )
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
-
-
-def puts(gateway: FakeLox24) -> list[str]:
-    """Return the ids that were to be cancelled."""
-    return [r.path.split("/")[2] for r in gateway.requests if r.method == "PUT"]
+from tests.conftest import puts
 
 
 class Producer:

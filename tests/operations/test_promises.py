@@ -20,17 +20,12 @@ from lox24_async import (
     RetryPolicy,
 )
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
-from tests.conftest import prove
+from tests.conftest import prove, puts
 
 
 def add(gateway: FakeLox24, count: int, status: int = BulkStatus.NEW) -> list[str]:
     """Put bulks into the gateway and return their ids."""
     return [str(gateway.add_bulk(status).uuid) for _ in range(count)]
-
-
-def puts(gateway: FakeLox24) -> list[str]:
-    """Return the ids that were to be cancelled."""
-    return [r.path.split("/")[2] for r in gateway.requests if r.method == "PUT"]
 
 
 async def settle_down() -> None:

@@ -24,6 +24,7 @@ from lox24_async import (
     ServerError,
 )
 from lox24_async.testing import FakeLox24, Fault
+from tests.conftest import loop_time
 from tests.fault_server import BULK_ID
 
 pytestmark = pytest.mark.looptime
@@ -34,11 +35,6 @@ FORMS = pytest.mark.parametrize("form", [Bulk, JsonLdBulk])
 def client_of(gateway: FakeLox24, **options: Any) -> Lox24Client:
     """Return a client of the gateway."""
     return Lox24Client(gateway.token, base_url=gateway.url, **options)
-
-
-def loop_time() -> float:
-    """Return the running loop's time."""
-    return asyncio.get_running_loop().time()
 
 
 def looks(gateway: FakeLox24) -> list[float]:

@@ -13,6 +13,7 @@ from lox24_async import (
     make_converter,
 )
 from lox24_async._wire.pages import read_page
+from lox24_async._wire.query import write_message_query
 from lox24_async.models import Page
 from lox24_async.testing import FakeLox24
 from tests.fault_server import FaultServer, answer, client_of
@@ -253,3 +254,20 @@ async def test_long_bulk_is_read_whole_and_long_status_is_not() -> None:
         )
         assert len(caught.value.body) < 5_000
     assert 2 == server.gets
+
+
+# --- a bulk's messages
+
+
+@pytest.mark.parametrize(
+    ("sent", "narrowed"),
+    [
+        (None, ""),
+        (True, "&is_sent=1&_order[gateway_sent_at]=asc"),
+        (False, "&is_sent=0&_order[gateway_sent_at]=desc"),
+    ],
+)
+def test_messages_are_asked_for_oldest_first(sent: bool | None, narrowed: str) -> None:
+    """Of a filter's wrong side what a server that ignored it would send comes first."""
+    expected = f"bulk=a1&page=7{narrowed}&_order[created_at]=asc"
+    assert expected == write_message_query("a1", sent, 7)

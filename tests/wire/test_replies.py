@@ -7,7 +7,6 @@ import logging
 import math
 import pickle
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -45,8 +44,15 @@ from lox24_async import (
 )
 from lox24_async._checks import check_bulk_id, printable
 from lox24_async._config import Secret
-from lox24_async._wire.replies import Reply, read_reply, read_retry_after
-from lox24_async._wire.requests import Request, cancel_request, check_form, status_request
+from lox24_async._wire.replies import Reply, body_limit, read_reply, read_retry_after
+from lox24_async._wire.requests import (
+    SHORT,
+    Request,
+    cancel_request,
+    check_form,
+    status_request,
+)
+from tests.conftest import frames_of_ours
 
 ID = "da0fa78c-4699-11ea-a637-96000028b339"
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -361,6 +367,30 @@ def test_case_24_a_success_that_is_no_bulk(request_: Request[Bulk], body: bytes)
 def test_case_24_no_content_is_no_bulk(request_: Request[Bulk]) -> None:
     """A 204 says nothing of the bulk's state."""
     assert 204 == undecoded(reply(204), request_).status
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({"Content-Type": "text/html; charset=utf-8"}, "(text/html; charset=utf-8)"),
+        ({"content-type": "x" * 80 + "y"}, f"({'x' * 80}…)"),
+        ({"Content-Type": f"text/{KEY}"}, "(text/***)"),
+        ({}, "(no content type)"),
+    ],
+    ids=["html", "long", "token", "none"],
+)
+def test_case_24_the_error_says_what_came_instead(sent: dict[str, str], told: str) -> None:
+    """Its content type: of 80 characters at most, and without the token."""
+    message = undecoded(reply(200, b"<html>", sent)).message
+    assert message.startswith(f"the answer {told} is not what was asked for: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "most"), [(199, 1 << 16), (200, SHORT), (299, SHORT), (300, 1 << 16), (500, 1 << 16)]
+)
+def test_only_of_a_success_a_whole_body_is_read(status: int, most: int) -> None:
+    """As much as the request expects; of all else the start, to show what came."""
+    assert most == body_limit(CANCEL, status)
 
 
 @pytest.mark.parametrize(
@@ -975,10 +1005,7 @@ def held(error: BaseException) -> str:
     shown += strings_in([pickle.dumps(error, protocol) for protocol in (2, 5)])
     for twin in (copy.copy(error), copy.deepcopy(error)):
         shown += [str(twin), *strings_in([twin.args, vars(twin)])]
-    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames = [frame for frame in whole.stack if "lox24_async" in frame.filename]
-    assert frames
-    shown += strings_in([frame.locals or {} for frame in frames])
+    shown += strings_in([frame.locals or {} for frame in frames_of_ours(error)])
     return "\n".join(shown)
 
 

@@ -79,8 +79,8 @@ class CancelOptions:
 
     @property
     def patience(self) -> "lox.RetryPolicy":
-        """How long to wait for the end of a block or of an outage."""
-        return patience(wait_out_block=self.wait_out_block, keep_trying=self.keep_trying)
+        """How long a call waits for the end of a block or of an outage."""
+        return patience(wait_out_block=self.wait_out_block)
 
     @property
     def keeps_on(self) -> bool:
