@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import (
     cycles,
+    display,
     fake,
     guard,
     imports,
@@ -17,6 +18,7 @@ from . import (
     memory,
     picture,
     race,
+    start,
 )
 from .bars import print_verdicts
 from .results import circumstances, save
@@ -28,6 +30,7 @@ _NAMES = (
     "guard",
     "cycles",
     "journal",
+    "display",
     "limits",
     "fake",
     "layers",
@@ -95,7 +98,10 @@ class _Command:
         self._tell("memory", figures)
 
     def imports(self) -> None:
-        self._tell("imports", {"imports": imports.run(self._rounds_or(20, 5))})
+        figures = {"imports": imports.run(self._rounds_or(20, 5))}
+        if find_spec("cyclopts"):  # the extra cli
+            figures |= start.run(self._rounds_or(30, 3))
+        self._tell("imports", figures)
 
     def guard(self) -> None:
         self._tell("guard", guard.run(self._rounds_or(30, 5)))
@@ -108,6 +114,10 @@ class _Command:
     def journal(self) -> None:
         figures = journal.run(self._rounds_or(19, 2), self._requests_or(1_000, 200))
         self._tell("journal", figures)
+
+    def display(self) -> None:
+        figures = display.run(self._rounds_or(9, 2), self._requests_or(10_000, 1_000))
+        self._tell("display", figures)
 
     def limits(self) -> None:
         figures, rows = limits.run(self._rounds_or(3, 1), self._requests_or(200, 50))

@@ -31,6 +31,7 @@ class Bar:
         return self.what, f"{figure:.2f} {self.unit}", bar, dream, self.verdict(figure)
 
 
+_START = "lox24 cancel ID, x import aiohttp:"
 _CPU = "CPU per id, x hand-written aiohttp"
 
 BARS = {
@@ -69,6 +70,12 @@ BARS = {
     "guard claim": Bar("a claim and its settling on the host's store", 50, 25, "µs"),
     "guard crowd": Bar("a change of the host's record, 16 processes, p99", 1000, 1000, "µs"),
     "imports": Bar("import lox24_async above aiohttp + attrs + cattrs", 15, 8, "ms"),
+    "start cpu": Bar(f"{_START} to its PUT, CPU", 1.3, 1.1),
+    "start time": Bar(f"{_START} to its PUT, time", 1.3, 1.1),
+    "start options cpu": Bar(f"{_START} with an option, CPU", 1.3, 1.1),
+    "start options time": Bar(f"{_START} with an option, time", 1.3, 1.1),
+    "display cpu": Bar("CPU of lox24 cancel that goes into bar and journal", 5, 3, "%"),
+    "display time": Bar("time of lox24 cancel that bar and journal cost", 5, 3, "%"),
 }
 
 

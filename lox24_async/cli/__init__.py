@@ -35,16 +35,6 @@ def main() -> None:
     raise SystemExit(code)
 
 
-def _cancel_at_once(words: list[str]) -> int | None:
-    """Do what is nothing but ids to be cancelled; ``None``: it is something else."""
-    if words[:1] != ["cancel"]:
-        return None
-    with interruptible_import():
-        from .at_once import cancel_at_once, ids_of  # noqa: PLC0415  not for the help
-    ids = ids_of(words)
-    return None if ids is None else cancel_at_once(ids)
-
-
 def _hangs(threads: set[threading.Thread]) -> bool:
     """Whether one of these threads does not end."""
     end = time.monotonic() + _PATIENCE
@@ -64,9 +54,12 @@ def _run() -> int:
                     file=sys.stderr,
                 )
                 return _USAGE
-        code = _cancel_at_once(sys.argv[1:])
-        if code is not None:
-            return code
+        if sys.argv[1:2] == ["cancel"]:
+            with interruptible_import():
+                from .at_once import cancel_at_once  # noqa: PLC0415  not for the help
+            code = cancel_at_once(sys.argv[1:])
+            if code is not None:
+                return code
         with interruptible_import():
             from .app import run  # noqa: PLC0415  not without the extra
         return run()

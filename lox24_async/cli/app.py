@@ -4,7 +4,8 @@ Light, so that the help is there at once: a command's module is imported when it
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from inspect import BoundArguments
 from typing import TYPE_CHECKING, Final, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
@@ -194,13 +195,23 @@ def run(line: Sequence[str] | None = None) -> ExitCode:
     words = _with_value("--resume", words)
     try:
         with interruptible_import():
-            execute, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+            execute, bound = bind(words)
     except CycloptsError as error:
         command = " ".join(("lox24", *(error.command_chain or ())))
         print(f"Error: {mask(str(error))}\nTry '{command} --help'.", file=sys.stderr)
         return ExitCode.USAGE
     code: ExitCode | None = execute(*bound.args, **bound.kwargs)
     return ExitCode.DONE if code is None else code
+
+
+def bind(words: Sequence[str]) -> tuple[Callable[..., ExitCode | None], BoundArguments]:
+    """Return the command that a line names, and its arguments.
+
+    Raises:
+        CycloptsError: the line is wrong.
+    """
+    command, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    return command, bound
 
 
 def _with_value(option: str, words: list[str]) -> list[str]:

@@ -1,51 +1,89 @@
-"""``lox24 cancel ID…``, and nothing else: it goes out before the rest of the program is there.
+"""``lox24 cancel ID…``: it goes out before the rest of the program is there.
 
 The client is imported, the cancels leave; while they are on their way a thread imports what
-reads options and what tells the end. From then on it is a job like every other. Whatever is not
-plain (no token, a wrong setting, a word that is no id) is left to the usual way.
+reads options and what tells the end, and reads the line again. From then on it is a job like
+every other. Whatever is not plain (no token, a wrong setting, a word that is no id, an option
+that has no place here) is left to the usual way.
 """
 
 import asyncio
 import os
 import re
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import lox24_async as lox
 
 from . import interruptible_import, journals
+from .connecting import DEFAULT_URL, MAX_CONCURRENCY, connect, patience
+from .exits import CommandError
 from .loops import hang_nowhere, leaving_soon, stop_like_ctrl_c
+from .text import plural
 
 if TYPE_CHECKING:
     from .canceling.job import Job
+    from .canceling.typed import CancelOptions
     from .exits import ExitCode
 
 _MOST: Final = 100  # ids: who names more can wait a moment
-_BULK_ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_BULK_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SHORT: Final = {"-y": "--yes", "-q": "--quiet", "-o": "--output"}
+_SWITCHES: Final = {"--yes", "--quiet", "--wait", "--wait-out-block", "--keep-trying"}
+_VALUES: Final = {  # what is plain of them
+    "--output": re.compile("table|json|ndjson|csv"),
+    "--journal": re.compile(journals.NONE),
+    "--max-concurrency": re.compile("[1-9][0-9]{0,3}"),
+    "--base-url": re.compile("https?://.+"),
+    "--proxy": re.compile("https?://.+"),
+    "--token-file": re.compile("[^-].*"),
+}
 _LAST_WORDS: Final = 1.0  # seconds
 _STEP: Final = 0.002  # seconds between two looks at whether the first request has left
-_STEPS: Final = 10
+_STEPS: Final = 100
+
+Options = Mapping[str, str]
 
 
-def ids_of(words: Sequence[str]) -> list[str] | None:
-    """Return the ids, if a line is of this kind."""
-    ids = [word.lower() for word in words[1:]]
-    plain = list(words[:1]) == ["cancel"] and 0 < len(ids) <= _MOST and len({*ids}) == len(ids)
-    return ids if plain and all(map(_BULK_ID.fullmatch, ids)) else None
+def read_line(words: Sequence[str]) -> tuple[tuple[str, ...], Options] | None:
+    """Return the ids and the options of a line, if it is of this kind."""
+    if words[:1] != ["cancel"]:
+        return None
+    ids: dict[str, None] = {}
+    options: dict[str, str] = {}
+    rest = iter(words[1:])
+    for word in rest:
+        name, _, value = word.partition("=")
+        name = _SHORT.get(name, name)
+        if _BULK_ID.fullmatch(word) and word.lower() not in ids:
+            ids[word.lower()] = None
+        elif name in _SWITCHES and name == _SHORT.get(word, word):
+            options[name] = ""
+        elif name in _VALUES and _VALUES[name].fullmatch(value := value or next(rest, "")):
+            options[name] = value
+        else:
+            return None
+    return (tuple(ids), options) if 0 < len(ids) <= _MOST else None
 
 
-def cancel_at_once(ids: Sequence[str]) -> int | None:
+def cancel_at_once(words: Sequence[str]) -> int | None:
     """Cancel; return the exit code, or ``None`` if nothing was done."""
-    if not os.environ.get("LOX24_AUTH_TOKEN"):
+    line = read_line(words)
+    if line is None:
         return None
-    with interruptible_import():
-        client_class = lox.Lox24Client
+    ids, options = line
+    token_file = options.get("--token-file")
     try:
-        client = client_class()
-    except lox.ConfigurationError:
+        client = connect(
+            options.get("--base-url") or os.environ.get("LOX24_BASE_URL") or DEFAULT_URL,
+            token_file=None if token_file is None else Path(token_file),
+            proxy=options.get("--proxy"),
+            retry=patience(wait_out_block="--wait-out-block" in options),
+            max_concurrency=int(options.get("--max-concurrency", MAX_CONCURRENCY)),
+        )
+    except CommandError:
         return None
-    start = _HeadStart(client, ids)
+    start = _HeadStart(client, words, ids, has_journal="--journal" not in options)
     interrupted = False
     try:
         with leaving_soon():
@@ -56,13 +94,22 @@ def cancel_at_once(ids: Sequence[str]) -> int | None:
 
 
 class _HeadStart:
-    def __init__(self, client: "lox.Lox24Client", ids: Sequence[str]) -> None:
+    def __init__(
+        self,
+        client: "lox.Lox24Client",
+        words: Sequence[str],
+        ids: tuple[str, ...],
+        *,
+        has_journal: bool,
+    ) -> None:
         self._client = client
-        self._ids = tuple(ids)
+        self._words = words
+        self._ids = ids
+        self._has_journal = has_journal
         self._report = lox.CancelReport()
         self._early: list[lox.CancelOutcome] = []
         self._take: Callable[[lox.CancelOutcome], object] = self._early.append
-        self._note = f"lox24 cancel {len(ids):,} {'id' if len(ids) == 1 else 'ids'}"
+        self._note = f"lox24 cancel {plural(len(ids), 'id')}"
         self._journal: lox.CancelJournal | None = None
         self._refused: lox.JournalError | None = None
         self._job: Job | None = None
@@ -71,18 +118,19 @@ class _HeadStart:
     async def run(self) -> None:
         stop_like_ctrl_c()
         hang_nowhere()
-        try:
-            self._journal = journals.open_journal(None, self._note)
-        except lox.JournalError as error:
-            self._refused = error
+        if self._has_journal:
+            try:
+                self._journal = journals.open_journal(None, self._note)
+            except lox.JournalError as error:
+                self._refused = error
         cancels = asyncio.create_task(self._cancel())
         try:
             await self._let_it_leave()
-            await asyncio.to_thread(import_module, "lox24_async.cli.commands.cancel")
+            typed = await asyncio.to_thread(_read_options, self._words)
         except asyncio.CancelledError:
             await self._stop_early(cancels)
             raise
-        job = self._make_job()
+        job = self._make_job(typed)
 
         async def work() -> None:
             await cancels
@@ -120,16 +168,12 @@ class _HeadStart:
         await asyncio.wait({cancels}, timeout=_LAST_WORDS)
         cancels.cancel()
 
-    def _make_job(self) -> "Job":
+    def _make_job(self, typed: "CancelOptions") -> "Job":
         from .canceling.job import Job  # noqa: PLC0415  after the cancels have left
-        from .canceling.typed import CancelOptions  # noqa: PLC0415
-        from .options import Connection  # noqa: PLC0415
         from .running import Session  # noqa: PLC0415
 
-        connection = Connection(base_url=os.environ.get("LOX24_BASE_URL") or None)
-        session = Session(connection, client=self._client)
-        total, typed = len(self._ids), CancelOptions(connection=connection)
-        self._job = job = Job(session, typed, self._report, total=total, note=self._note)
+        session = Session(typed.connection, client=self._client)
+        self._job = job = Job(session, typed, self._report, total=len(self._ids), note=self._note)
         job.planned, job.journal, job.began = self._ids, self._journal, lambda: True
         for outcome in self._early:
             job.take(outcome)
@@ -139,7 +183,7 @@ class _HeadStart:
     def end(self, *, interrupted: bool) -> int:
         """Tell how it ended."""
         with interruptible_import():
-            job = self._job or self._make_job()
+            job = self._job or self._make_job(_read_options(self._words))
             from .running import finish  # noqa: PLC0415
 
         def tell() -> "ExitCode":
@@ -150,3 +194,12 @@ class _HeadStart:
             return job.end(interrupted=interrupted)
 
         return finish(tell, debug=False)
+
+
+def _read_options(words: Sequence[str]) -> "CancelOptions":
+    """Read the line as every other is read, and import what the rest of the run needs."""
+    from .app import bind  # noqa: PLC0415  after the cancels have left
+    from .canceling.typed import CancelOptions  # noqa: PLC0415
+
+    options: CancelOptions = bind(words)[1].arguments.get("typed") or CancelOptions()
+    return options

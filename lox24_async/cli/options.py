@@ -11,10 +11,9 @@ from attrs import frozen
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
+from .connecting import DEFAULT_URL
 from .text import quoted
 
-MAX_CONCURRENCY: Final = 10
-DEFAULT_URL: Final = "https://api.lox24.eu"
 CONNECTION: Final = Group("Connection", sort_key=8)
 TELLING: Final = Group("What is told", sort_key=9)
 AT_LEAST_0: Final = Number(gte=0)

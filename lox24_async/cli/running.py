@@ -2,31 +2,28 @@
 
 import asyncio
 import logging
-import os
 import sys
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import lox24_async as lox
 
-from . import interruptible_import, streams
+from . import streams
+from .connecting import MAX_CONCURRENCY, connect, read_token
 from .exits import CommandError, ExitCode
 from .loops import hang_nowhere, leaving_soon, stop_like_ctrl_c
-from .options import MAX_CONCURRENCY, Connection
+from .options import Connection
 from .telling.outcomes import Run, sentences
 from .telling.progress import PauseDisplay, Progress
 from .telling.sentences import code_of, explain
-from .telling.tables import make_console, say
-from .text import capital, mask, quoted, why
+from .telling.tables import make_console, say, say_whole
+from .text import mask
 
 T = TypeVar("T")
 
-PATIENT: Final = lox.RetryPolicy(max_wait=900.0, wait_out_block=True)
-"""Waits for the end of a block, ten minutes, and goes on."""
 _LAST_WORDS: Final = 1.0  # seconds in which a stopped run writes down what it knows
 
 
@@ -46,55 +43,6 @@ def finish(work: Callable[[], ExitCode], *, debug: bool) -> ExitCode:
             said = f"lox24 broke ({type(error).__name__}). With --debug it shows where."
         print(f"Error: {said}", file=sys.stderr)
         return code
-
-
-# --- the client
-
-
-def connect(
-    connection: Connection,
-    retry: lox.RetryPolicy | None = None,
-    max_concurrency: int = MAX_CONCURRENCY,
-) -> "lox.Lox24Client":
-    """Make the client.
-
-    Raises:
-        CommandError: a setting cannot work; nothing was sent.
-    """
-    token = _read_token(connection.token_file)
-    with interruptible_import():
-        client = lox.Lox24Client
-    try:
-        return client(
-            token,
-            base_url=connection.place,
-            max_concurrency=max_concurrency,
-            retry=retry or lox.RetryPolicy(),
-            proxy=connection.proxy,
-        )
-    except lox.ConfigurationError as error:
-        hint = "Check LOX24_AUTH_TOKEN or --token-file"
-        if "proxy" in error.message:
-            hint = "Check LOX24_PROXY or --proxy"
-        elif "LOX24_GUARD" in error.message or "guard" in error.message:
-            hint = "Check LOX24_GUARD"
-        elif "URL" in error.message:
-            hint = "Check LOX24_BASE_URL or --base-url"
-        raise CommandError(f"{capital(error.message)}. {hint}; nothing was sent.") from error
-
-
-def _read_token(path: Path | None) -> str:
-    if path is None:
-        token = os.environ.get("LOX24_AUTH_TOKEN", "")
-        if not token:
-            raise CommandError("There is no token. Set LOX24_AUTH_TOKEN, or name a --token-file.")
-        return token
-    try:
-        return path.read_text(encoding="utf-8-sig").strip()
-    except (OSError, ValueError) as error:
-        raise CommandError(
-            f"The token file {quoted(str(path))} cannot be read: {why(error)}."
-        ) from None
 
 
 class Display(Protocol):
@@ -120,7 +68,13 @@ class Session:
         client: "lox.Lox24Client | None" = None,
     ) -> None:
         self.connection = connection
-        self.client = client or connect(connection, retry, max_concurrency)
+        self.client = client or connect(
+            connection.place,
+            token_file=connection.token_file,
+            proxy=connection.proxy,
+            retry=retry,
+            max_concurrency=max_concurrency,
+        )
         self.console = make_console(quiet=connection.quiet)
         """For people; silent with ``--quiet``."""
         self.alarm = make_console()
@@ -134,7 +88,7 @@ class Session:
     @property
     def client_id(self) -> str:
         """The part of the token before the colon."""
-        return _read_token(self.connection.token_file).partition(":")[0]
+        return read_token(self.connection.token_file).partition(":")[0]
 
     def say_end(self, end: Run) -> None:
         """Say how a run ended, and what to do next."""
@@ -143,9 +97,9 @@ class Session:
             say(console, sentence, style)
             self._told.append(sentence)
 
-    def tell(self, sentence: str, style: str = "") -> None:
-        """Say what must be known, also with ``--quiet``."""
-        say(self.alarm, sentence, style)
+    def tell(self, sentence: str, style: str = "", *, to_copy: bool = False) -> None:
+        """Say what must be known, also with ``--quiet``; without line breaks if it is to copy."""
+        (say_whole if to_copy else say)(self.alarm, sentence, style)
         self._told.append(sentence)
 
     def tell_elsewhere(self, *, stdout_is_free: bool) -> None:

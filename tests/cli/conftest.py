@@ -13,7 +13,7 @@ import pytest
 
 from lox24_async import Lox24Client, RetryPolicy
 from lox24_async.cli import running
-from lox24_async.cli.options import Connection
+from lox24_async.cli.connecting import connect
 from lox24_async.testing import FakeLox24
 
 
@@ -50,15 +50,12 @@ def empty_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command's own retry policy begin with pauses that no test has to wait for."""
-    connect = running.connect
 
-    def connect_soon(
-        connection: Connection, retry: RetryPolicy | None = None, *more: Any
-    ) -> Lox24Client:
+    def connect_soon(place: str, *, retry: RetryPolicy | None, **more: Any) -> Lox24Client:
         soon = attrs.evolve(retry or RetryPolicy(), initial_delay=0.01, max_delay=0.05)
         if soon.max_wait == RetryPolicy().max_wait:
             soon = attrs.evolve(soon, max_wait=5.0)
-        return connect(connection, soon, *more)
+        return connect(place, retry=soon, **more)
 
     monkeypatch.setattr(running, "connect", connect_soon)
 

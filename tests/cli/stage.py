@@ -30,7 +30,7 @@ LOX24 = [
         "from lox24_async.cli import main; main()"
     ),
 ]
-MOST = 20.0  # seconds until a child that does not end is taken for stuck
+MOST = 60.0  # seconds until a child that does not end is taken for stuck
 
 
 def lox24(*args: str, stdin: bytes | str | None = None) -> tuple[int, str, str]:

@@ -1,7 +1,6 @@
 """``lox24 sandbox``, and the door: help, version, completion, what is imported for them."""
 
 import json
-import os
 import re
 import shlex
 import signal
@@ -11,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -86,8 +86,8 @@ def test_a_kill_ends_it_as_ctrl_c_does() -> None:
     assert err.endswith("The sandbox has ended.\n")
 
 
-def test_the_examples_of_the_docs_run() -> None:
-    """Every console block of docs/command-line.md as it stands; the last one deletes, so alone."""
+def test_the_examples_of_the_docs_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every console block of docs/command-line.md, line by line as it stands."""
     text = DOCS.read_text(encoding="utf-8")
     blocks = [
         [line.removeprefix("$ ") for line in block.splitlines()]
@@ -97,27 +97,30 @@ def test_the_examples_of_the_docs_run() -> None:
     assert used == {*COMMANDS} - {"sandbox", "demo"}
     assert blocks[-1][-1].startswith("lox24 delete ")
     with sandbox("--starts-after", "600", "--sends-for", "600") as (_, there):
-        for together in (blocks[:-1], blocks[-1:]):
-            shells = [in_a_shell(block, there) for block in together]
-            for shell in shells:
-                with shell:
-                    _, err = shell.communicate(timeout=3 * MOST)
-                assert shell.returncode == 0, err
-                assert "Traceback" not in err
-                assert not re.findall("^Error", err, re.MULTILINE)
+        live_in(there, monkeypatch)
+        for line in chain.from_iterable(blocks):
+            code, err = run_line(line)
+            assert code == 0, (line, err)
+            assert not re.findall("^Error|Traceback", err, re.MULTILINE), (line, err)
 
 
-def in_a_shell(lines: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
-    """Start a shell that runs these lines, and ends at the first that fails."""
-    begin = f'lox24() {{ {shlex.join(LOX24)} "$@"; }}\nset -e -o pipefail\n'
-    return subprocess.Popen(
-        ["bash", "-c", begin + "\n".join(lines)],
-        env={**os.environ, **environment},
+def run_line(line: str) -> tuple[int, str]:
+    """Run what is typed: in this process, unless it needs a shell; return exit code and stderr."""
+    words = shlex.split(line)
+    if words[0] == "lox24" and not {"|", ">"} & {*words}:
+        code, _, err = lox24(*words[1:])
+        return code, err
+    begin = f'lox24() {{ {shlex.join(LOX24)} "$@"; }}\nset -o pipefail\n'
+    done = subprocess.run(
+        ["bash", "-c", begin + line],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        timeout=MOST,
+        check=False,
     )
+    return done.returncode, done.stderr
 
 
 def test_its_bulks_move(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,6 +259,20 @@ def test_the_help_names_the_commands_in_the_order_of_need() -> None:
 def test_the_version_is_the_package_s() -> None:
     """``lox24 --version`` is one line."""
     assert lox24("--version") == (0, f"lox24 {__version__}\n", "")
+
+
+def test_each_help_has_examples_and_groups() -> None:
+    """The emergency first; what, filter, output and connection apart."""
+    for command in COMMANDS:
+        code, out, _ = lox24(command, "--help")
+        assert code == 0
+        assert "Examples:" in out, command
+        assert f"  lox24 {command}" in out, command
+    out = lox24("cancel", "--help")[1]
+    titles = ["What to cancel:", "Filters:", "How:", "Connection:", "What is told:"]
+    places = [out.find(f"{title}\n") for title in titles]
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 def test_bash_gets_a_completion_that_completes() -> None:

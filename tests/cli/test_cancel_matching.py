@@ -449,7 +449,7 @@ def test_case_83_ctrl_c_while_the_program_still_loads_is_told_by_its_exit_code(
         "            else: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Finder())\n"
     )
-    program = [*LOX24[:-1], block + LOX24[-1], "cancel", *add(gateway, 0), "--wait"]
+    program = [*LOX24[:-1], block + LOX24[-1], "cancel", *add(gateway, 0), "--debug"]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
     assert gateway.requests == []

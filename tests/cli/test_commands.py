@@ -19,6 +19,7 @@ import pytest
 
 from lox24_async import Bulk, Lox24Client, ServiceCode, make_converter
 from lox24_async.cli import running
+from lox24_async.cli.connecting import connect
 from lox24_async.cli.exits import CommandError
 from lox24_async.cli.reading.drafts import DraftOptions, make_draft
 from lox24_async.cli.reading.moments import read_delivery
@@ -790,8 +791,7 @@ def test_delete_gives_up_when_nobody_answers(
     gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten in vain are enough; the others are not sent, and say so. Exit code 5."""
-    connect = running.connect
-    monkeypatch.setattr(running, "connect", lambda setup, *_: connect(setup, QUICK))
+    monkeypatch.setattr(running, "connect", lambda place, **_: connect(place, retry=QUICK))
     begun: list[str] = []
     carry_on = Lox24Client.delete_bulk
 

@@ -4,13 +4,15 @@ import json
 import os
 import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from lox24_async import AuthenticationError, HeldBackError
+from lox24_async import AuthenticationError, ConnectionFailedError, HeldBackError
+from lox24_async.cli.canceling import outlasting
 from lox24_async.cli.exits import CommandError
 from lox24_async.cli.reading.moments import read_span
 from lox24_async.cli.telling.sentences import cause, explain
@@ -25,6 +27,7 @@ from .stage import (
     Screen,
     add,
     free_url,
+    journals,
     lox24,
     start,
     wait_for,
@@ -236,11 +239,62 @@ def test_spans_have_units(word: str, seconds: float) -> None:
         read_span("soon", "--for")
 
 
-@pytest.mark.parametrize("more", [[], ["--keep-trying"]])
-def test_503s_in_a_row_end_no_run(gateway: FakeLox24, impatient: None, more: list[str]) -> None:
-    """Who probes for all has not used up its attempts: the run's patience counts."""
-    gateway.fail_next(503, times=12)
-    assert lox24("cancel", *add(gateway, 0), *more)[0] == 0
+def test_503s_in_a_row_end_no_run(gateway: FakeLox24, impatient: None) -> None:
+    """Who probes for all does not use up its attempts so soon: the run's patience counts."""
+    gateway.fail_next(503, times=6)
+    assert lox24("cancel", *add(gateway, 0))[0] == 0
+
+
+def test_keep_trying_outlasts_an_outage(
+    gateway: FakeLox24, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever failed while it lasted is cancelled behind it: by ids, and where it is listed."""
+    monkeypatch.setattr(outlasting, "_PAUSE", 0.01)
+    for line in (add(gateway, *[0] * 15), ["--matching", "--all", "--yes"]):
+        add(gateway, *[0] * 15)
+        left = 60  # of more requests than the attempts of one call
+
+        def fail(_: ReceivedRequest) -> Fault | None:
+            nonlocal left
+            left -= 1
+            return Fault(status=503) if left >= 0 else None
+
+        gateway.fail_if(fail)
+        code, _, err = lox24("cancel", *line, "--keep-trying")
+        assert code == 0, err
+        assert "All 15 are cancelled." in err or "All 30 are cancelled." in err
+        assert left < 0
+
+
+@pytest.mark.parametrize("width", ["1", "10"])
+def test_keep_trying_ends_though_one_id_always_fails(
+    gateway: FakeLox24, impatient: None, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    """LOX24 answers, so it is no outage: told as unknown when a call's patience ends; code 1."""
+    monkeypatch.setattr(outlasting, "_PAUSE", 0.01)
+    ids = add(gateway, *[0] * 12)
+    gateway.fail_if(lambda r: Fault(status=503) if ids[-1] in r.path else None)
+    code, _, err = lox24("cancel", *ids, "--keep-trying", "--max-concurrency", width)
+    assert code == 1
+    assert "1 of 12 NOT cancelled: 1 unknown" in err
+    assert {*ids[:-1]} == {str(b.uuid) for b in gateway.bulks.values() if b.is_canceled}
+
+
+def test_what_was_left_alone_behind_the_question_is_told(gateway: FakeLox24) -> None:
+    """What is newer than the question, or without a time of creation, was shown to nobody."""
+    gateway.page_size = 2
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    for count in range(12):
+        gateway.add_bulk(0, msg_total_count=100 - count, created_at=day)
+    with Screen("cancel", "--matching", "--all") as screen:
+        screen.until("Cancel these 12? [y/N] ")
+        gateway.add_bulk(0, msg_total_count=500, created_at=None)
+        gateway.add_bulk(0, msg_total_count=500, created_at=day + timedelta(days=1))
+        screen.type("y\n")
+        code, seen = screen.end()
+    assert code == 0
+    assert len(puts(gateway)) == 12
+    assert "2 bulks left alone: newer than the question, or without a time of" in seen
 
 
 # --- looking
@@ -304,6 +358,34 @@ def test_the_messages_behind_a_bulk_are_shown(gateway: FakeLox24) -> None:
     assert lox24("show", bulk_id, "-o", "csv")[0] == 2
 
 
+@pytest.mark.parametrize("columns", [80, 40])
+def test_the_closing_words_fit_a_terminal(
+    gateway: FakeLox24, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was stopped, the second phase in its own words; no line longer than the screen."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LINES", "24")
+    gateway.stops_after = 0.1
+    ids = [str(gateway.add_bulk(s, msg_total_count=30, price=Decimal(2)).uuid) for s in (0, 5, 10)]
+    with Screen("cancel", *ids) as screen:
+        code, seen = screen.end()
+    assert code == 1
+    told = " ".join(seen.split())
+    assert "Stopped: at most 60 messages, 4.00 in the account's currency." in told
+    assert "looked again at 2 of 2" in told
+    assert "1 of 3 NOT cancelled: 1 too late" in told
+    assert all(len(line.rstrip()) <= columns for line in seen.splitlines())
+
+
+def test_the_line_that_goes_on_can_be_copied(gateway: FakeLox24) -> None:
+    """However narrow the terminal is, no line break is put into it."""
+    gateway.stops_after = 3600.0
+    with Screen("cancel", *add(gateway, 5)) as screen:
+        code, seen = screen.end()
+    assert code == 1
+    assert f"\n  lox24 cancel --resume {journals()[0]}\n" in seen
+
+
 # --- doctor, proxy, guard
 
 
@@ -359,6 +441,13 @@ def test_what_another_process_found_out_is_said(
         assert (told in err) is bool(number), err
     assert re.search(r"; the next try is possible at \d\d:\d\d:\d\d", err)
     assert len(gateway.requests) == 1
+
+
+def test_a_certificate_that_is_not_trusted_gives_a_hint() -> None:
+    """Behind a proxy that reads along: the file of its CA."""
+    error = ConnectionFailedError("x", tls=True)
+    said = explain(error, "https://x", "LOX24_AUTH_TOKEN")
+    assert "name its CA file with SSL_CERT_FILE" in said
 
 
 def test_held_back_is_no_block() -> None:

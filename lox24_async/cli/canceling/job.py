@@ -25,6 +25,7 @@ from lox24_async.cli.telling.tables import money, say
 from lox24_async.cli.text import plural
 
 from .looking import look_again, wait_until_stopped
+from .outlasting import cancel_what_failed
 from .tally import Tally
 from .typed import CancelOptions
 
@@ -58,7 +59,7 @@ class Job:
         self.session = session
         self.typed = typed
         self.report = report
-        self.progress = Progress(total)
+        self.progress = Progress(total, gives_up=not typed.keep_trying)
         self.tally = Tally()
         self.journal: lox.CancelJournal | None = None
         self.note = note
@@ -168,7 +169,9 @@ class Job:
         )
 
     async def look(self) -> None:
-        """Look again at what is accepted or unknown."""
+        """Look again at what is accepted or unknown; with ``--keep-trying`` cancel it first."""
+        if self.typed.keep_trying:
+            await cancel_what_failed(self)
         self.progress.end_sending()
         await look_again(self)
         if self.typed.wait:
@@ -271,7 +274,8 @@ class Job:
             session.tell(
                 f"{plural(unfinished, 'bulk')} unfinished; the journal names each. To go on:"
             )
-            session.tell(f"  lox24 cancel --resume {outcomes.as_word(str(journal.path))}")
+            line = f"  lox24 cancel --resume {outcomes.as_word(str(journal.path))}"
+            session.tell(line, to_copy=True)
         elif unfinished and self.listed:
             session.tell(f"{plural(unfinished, 'bulk')} unfinished, and there is no journal.")
         session.tell_elsewhere(stdout_is_free=self.typed.output is Output.TABLE)

@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 import threading
+from collections.abc import Awaitable, Callable
 from typing import TextIO
 
 import lox24_async as lox
@@ -14,8 +15,10 @@ from lox24_async.cli.telling import records
 from lox24_async.cli.telling.matches import say_matches
 from lox24_async.cli.telling.progress import Progress, ProgressDisplay
 from lox24_async.cli.telling.tables import say
+from lox24_async.cli.text import plural
 
 from .job import Job
+from .outlasting import is_outage, outlast
 from .typed import CancelOptions
 
 _LARGEST_FIRST = lox.BulkOrder("msg_total_count", descending=True)
@@ -108,12 +111,35 @@ class _Matching:
                 journal=journal,
             )
 
-        try:
-            await job.with_journal(call)
-        except lox.CancelFailedError as error:
-            self._note_broken(error)
+        await self._list_and_cancel(call)
+        self._note_left_alone()
         if job.began():
             await job.look()
+
+    async def _list_and_cancel(
+        self, call: "Callable[[lox.CancelJournal | None], Awaitable[None]]"
+    ) -> None:
+        """Call; with ``--keep-trying`` again behind an outage, unless somebody has been asked."""
+        job = self._job
+        while not job.progress.stopped.is_set():
+            try:
+                await job.with_journal(call)
+            except lox.CancelFailedError as error:
+                self._note_broken(error)
+            broken, asked = job.broken, self._keyboard is not None and len(self._report) > 0
+            if broken is None or asked or not self._typed.keep_trying or not is_outage(broken):
+                return
+            await outlast(job)
+            job.broken = None
+
+    def _note_left_alone(self) -> None:
+        """Say of how many bulks nobody was asked: what came since, as far as they tell when."""
+        left = self._report.bulks - len(self._report)
+        if left and not (self._looking or self._refused or self._job.broken):
+            self._job.progress.notes.append(
+                f"{plural(left, 'bulk')} left alone: newer than the question, or without a time"
+                " of creation. To stop what is left, run the same line again."
+            )
 
     async def _keep_on(self) -> None:
         """Cancel what meets the filter, for a time."""

@@ -2,19 +2,17 @@
 
 from typing import Annotated, Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 from cyclopts import Group, Parameter
 
 import lox24_async as lox
 from lox24_async.cli import options
+from lox24_async.cli.connecting import MAX_CONCURRENCY, patience
 from lox24_async.cli.reading.filters import NO_FILTER, FilterOptions
 from lox24_async.cli.running import Session
 
 WHAT: Final = Group("What to cancel", sort_key=1)
 HOW: Final = Group("How", sort_key=3)
-_FOR_EVER: Final = 10 * 365 * 24 * 3600.0  # seconds
-_MANY: Final = 1_000_000  # attempts
-_BLOCK: Final = 900.0  # seconds: LOX24's blocks last ten minutes
 
 _What = Parameter(group=WHAT)
 _How = Parameter(group=HOW)
@@ -47,7 +45,7 @@ class CancelOptions:
         wait_out_block: If LOX24 blocks this IP, wait for the end of the block (ten minutes)
             and go on.
         keep_trying: If LOX24 cannot be reached or fails, wait for the end of that, however
-            long it takes, and go on.
+            long it takes, and cancel what failed.
         journal: Where to write down what was done; none: nowhere. Without this option to a
             new file in ~/.local/state/lox24 ($XDG_STATE_HOME/lox24).
         output: What to write to stdout: a record for each bulk as soon as it is known (json:
@@ -71,7 +69,7 @@ class CancelOptions:
     output: Annotated[options.Listing, Parameter(group=options.TELLING)] = options.Output.TABLE
     max_concurrency: Annotated[
         int, options.number(at_least=options.AT_LEAST_1), Parameter(group=options.CONNECTION)
-    ] = options.MAX_CONCURRENCY
+    ] = MAX_CONCURRENCY
     filters: FilterOptions = NO_FILTER
     connection: options.Connection = options.DEFAULT_CONNECTION
 
@@ -81,11 +79,8 @@ class CancelOptions:
 
     @property
     def patience(self) -> "lox.RetryPolicy":
-        """How long to wait for the end of a block or of an outage."""
-        policy = lox.RetryPolicy(wait_out_block=self.wait_out_block)
-        if self.keep_trying:
-            return evolve(policy, max_wait=_FOR_EVER, max_attempts=_MANY)
-        return evolve(policy, max_wait=_BLOCK) if self.wait_out_block else policy
+        """How long a call waits for the end of a block or of an outage."""
+        return patience(wait_out_block=self.wait_out_block)
 
     @property
     def keeps_on(self) -> bool:

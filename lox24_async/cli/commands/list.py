@@ -11,9 +11,10 @@ from cyclopts.validators import Number
 
 from lox24_async import Bulk, BulkFilter, BulkOrder, BulkStatus
 from lox24_async.cli import options
+from lox24_async.cli.connecting import patience
 from lox24_async.cli.exits import CommandError, ExitCode
 from lox24_async.cli.reading.filters import NO_FILTER, FilterOptions, make_filter
-from lox24_async.cli.running import PATIENT, Session, finish
+from lox24_async.cli.running import Session, finish
 from lox24_async.cli.telling.matches import SenderSums
 from lox24_async.cli.telling.records import BulkWriter, ReaderGoneError
 from lox24_async.cli.telling.tables import is_terminal, say
@@ -103,7 +104,7 @@ class _Listing:
         self._limit = typed.limit or (_SHOWN if cut else None)
         self._typed = typed
         self._output = output
-        self._session = Session(connection, PATIENT if typed.watch else None)
+        self._session = Session(connection, patience(wait_out_block=typed.watch))
         self._sums = SenderSums()
         self._more: str = ""
 

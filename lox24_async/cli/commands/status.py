@@ -15,9 +15,10 @@ from rich.text import Text
 
 from lox24_async import Bulk, Lox24Error, NotFoundError
 from lox24_async.cli import options
+from lox24_async.cli.connecting import patience
 from lox24_async.cli.exits import ExitCode
 from lox24_async.cli.reading.ids import read_ids
-from lox24_async.cli.running import PATIENT, CallEach, Session, finish, run_out
+from lox24_async.cli.running import CallEach, Session, finish, run_out
 from lox24_async.cli.telling import tables
 from lox24_async.cli.telling.outcomes import say_bad_lines
 from lox24_async.cli.telling.progress import draw
@@ -47,7 +48,7 @@ def status(
 
     def work() -> ExitCode:
         named = read_ids(ids, file, "lox24 status")
-        session = Session(connection, PATIENT if watch else None)
+        session = Session(connection, patience(wait_out_block=watch))
         say_bad_lines(session.alarm, named.bad)
         looks = Looks(session, named.good)
         rounds = looks.rounds(interval if watch else None)

@@ -40,6 +40,8 @@ class Progress:
         total: int | None,
         clock: Callable[[], float] = time.monotonic,
         phase: str = "cancelling",
+        *,
+        gives_up: bool = True,
     ) -> None:
         self.total = total
         self.counts: Counter[CancelState] = Counter()
@@ -64,6 +66,7 @@ class Progress:
         self.nudged = asyncio.Event()
         """Set when the picture has to change at once."""
         self.clock = clock
+        self._gives_up = gives_up
         self._unreachable = 0
         self._sent_in: float | None = None
         self._note, self._noted_at = "", -1
@@ -74,7 +77,7 @@ class Progress:
         self.counts[outcome.state] += 1
         self.done += 1
         self._unreachable += is_unreachable(outcome)
-        if self._unreachable == self.done == IN_VAIN:
+        if self._gives_up and self._unreachable == self.done == IN_VAIN:
             self.in_vain.set()
 
     def move(self, before: CancelState, after: CancelState) -> None:

@@ -61,6 +61,11 @@ def say(console: Console, text: str | Text = "", style: str = "") -> None:
     console.print(line, soft_wrap=not console.is_terminal)
 
 
+def say_whole(console: Console, text: str, style: str = "") -> None:
+    """Print a line that is to be copied: a terminal may fold it, nobody puts a break into it."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
 def say_cut(console: Console, line: Text) -> None:
     """Print a line, cut off at the edge of a terminal and nowhere else."""
     if console.is_terminal:
