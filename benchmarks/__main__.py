@@ -5,7 +5,19 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import cycles, fake, guard, imports, instructions, journal, layers, memory, picture, race
+from . import (
+    cycles,
+    fake,
+    guard,
+    imports,
+    instructions,
+    journal,
+    layers,
+    limits,
+    memory,
+    picture,
+    race,
+)
 from .bars import print_verdicts
 from .results import circumstances, save
 
@@ -16,6 +28,7 @@ _NAMES = (
     "guard",
     "cycles",
     "journal",
+    "limits",
     "fake",
     "layers",
     "instructions",
@@ -95,6 +108,11 @@ class _Command:
     def journal(self) -> None:
         figures = journal.run(self._rounds_or(19, 2), self._requests_or(1_000, 200))
         self._tell("journal", figures)
+
+    def limits(self) -> None:
+        figures, rows = limits.run(self._rounds_or(3, 1), self._requests_or(200, 50))
+        print_verdicts(figures)
+        self._save("limits", rows)
 
     def fake(self) -> None:
         found = fake.run(self._rounds_or(40, 5), self._requests_or(1_000, 200))

@@ -18,7 +18,7 @@ import aiohttp
 
 from lox24_async import Lox24Client
 
-from .limit import Line
+from .protocol import Line
 
 TOKEN = "1234567:" + "e3f3" * 8
 HEADERS = {"X-LOX24-AUTH-TOKEN": TOKEN}

@@ -2,14 +2,17 @@
 
 import asyncio
 import os
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from aioresponses import aioresponses
 from attrs import evolve
 
+import lox24_async
 from lox24_async import CancelReport, CancelState, Lox24Client, testing
 from lox24_async._transport.direct_lane import DirectLane
 from lox24_async.testing import FakeLox24
@@ -59,6 +62,15 @@ if _CASES:
 
 QUICK = evolve(testing.QUICK, max_wait=60.0)
 """The policy for tests, with the default patience: some of ours leap over minutes."""
+
+
+def frames_of_ours(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the package's own frames of an error's traceback, with their locals."""
+    home = Path(lox24_async.__file__).parent
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    ours = [frame for frame in whole.stack if home in Path(frame.filename).parents]
+    assert ours
+    return ours
 
 
 def puts(gateway: FakeLox24) -> list[str]:

@@ -18,6 +18,7 @@ _POLL: Final = 0.05  # seconds between two looks at what other processes have fo
 _LOOK: Final = 0.05  # seconds between two looks whether the event loop is on time
 _ON_TIME: Final = 0.02  # seconds by which a look may be late
 _CALM: Final = 8  # looks in a row that came on time
+_NOT_HELD: Final = Hold(-inf, -inf, counts=False)
 _nonce: Final = os.urandom(4).hex()  # a claim's name is unique among processes and hosts
 _names = count(1)
 
@@ -78,23 +79,26 @@ class Asking:
             ready_at = max(ready_at, origin.rest.probe_at)
         if not origin.shut and not found.place:  # nothing to probe
             return None if origin.window is None else self._hold_by_window(ticket, now)
-        if (fleet := token.held_by_fleet) is not None and now < fleet.ask_at:
+        fleet = token.held_by_fleet or _NOT_HELD
+        late_since = max(found.late_since, fleet.ask_at)  # that of another host, most often
+        if now < fleet.ask_at:
             ask_at, ready_at = max(ask_at, fleet.ask_at), max(ready_at, fleet.ready_at)
             counts |= fleet.counts
         if found.place and self._is_late(now):
             ask_at = max(ask_at, origin.refunded_at + rules.COURTESY)
         first = token.line.first() or ticket
         late = found.late_since > -inf
-        if late:  # one more probe, for the answer to the first one does not come
+        if late:
             ready_at = max(ready_at, found.late_since)
-            if not self._is_calm(now, count=first is ticket):
-                ask_at = max(ask_at, token.look_at)
+        # One more probe, for the answer to the first one does not come.
+        if late_since > -inf and not self._is_calm(now, count=first is ticket):
+            ask_at = max(ask_at, token.look_at)
         if ask_at <= now and (first is ticket or now >= ready_at + rules.COURTESY):
             return None
         if first is not ticket:
             ask_at = max(ask_at, ready_at + rules.COURTESY, now + rules.COURTESY)
-        elif late:
-            ask_at = min(ask_at, max(found.late_since - (_CALM + 2) * _LOOK, token.look_at))
+        elif late_since > -inf:
+            ask_at = min(ask_at, max(late_since - (_CALM + 2) * _LOOK, token.look_at))
         if first is ticket and origin.store.shared:  # looks for news of other processes, for all
             ask_at = min(ask_at, now + _POLL)
         return Hold(ask_at, found.ready_at if late else ready_at, counts)
@@ -173,5 +177,5 @@ class Asking:
             if not origin.shut:
                 self._view.wake_next(now)  # who keeps the time now
         self._let_out(ticket, now)
-        ticket.claim = name
+        ticket.claim, ticket.placed = name, found.place
         return None

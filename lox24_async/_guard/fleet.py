@@ -18,7 +18,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from lox24_async._config import Secret
 from lox24_async._log import log
@@ -44,28 +44,32 @@ _CLOCKS: Final = 0.25  # seconds by which our idea of the server's clock may be 
 _ROUNDS: Final = 50  # in which somebody else may be quicker
 _FIRST: Final = 5  # times as long as a command may take the first one, which connects
 _TURNS: Final = 5  # of the event loop from the socket to the reply
+_MANY: Final = 1_000  # tokens before those are forgotten whose clients are gone
 _AWAY: Final = 1.0  # seconds for which a store that failed is not asked again
 
-# KEYS: record, channel. ARGV: the version it is based on, the new record, its version, what
+# KEYS: record, channel. ARGV: the version it is based on, the new record ('': only look), what
 # time that takes it to be, the tolerance, the expiry, a salt for a store that has none.
+# A version is the microsecond of its change: of two pieces of news the later one has the greater.
 _SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local known = redis.call('HMGET', KEYS[1], 'v', 'r', 's')
-local version, record = known[1] or '', known[2] or ''
-local salt = known[3]
-if not salt then
-  salt = ARGV[7]
+local version, record, salt = tonumber(known[1]) or 0, known[2] or '', known[3] or ARGV[6]
+if not (version >= 0 and version < 2 ^ 53) then
+  version = 0
 end
 local written = 0
-if ARGV[3] ~= '' and ARGV[1] == version and math.abs(now - tonumber(ARGV[4])) < tonumber(ARGV[5])
+if ARGV[2] ~= '' and version == tonumber(ARGV[1])
+  and math.abs(now - tonumber(ARGV[3])) < tonumber(ARGV[4])
 then
-  version, record, written = ARGV[3], ARGV[2], 1
-  redis.call('HSET', KEYS[1], 'v', version, 'r', record, 's', salt)
-  redis.call('PEXPIRE', KEYS[1], ARGV[6])
-  redis.call('PUBLISH', KEYS[2], version)
+  version, record, written = math.max(version + 1, time[1] * 1000000 + time[2]), ARGV[2], 1
+  local text = string.format('%.0f', version)
+  redis.call('HSET', KEYS[1], 'v', text, 'r', record, 's', salt)
+  redis.call('PEXPIRE', KEYS[1], ARGV[5])
+  redis.call('PUBLISH', KEYS[2], text)
 end
-return {written, version, record, salt, time[1] .. '.' .. string.format('%06d', time[2])}
+return {written, string.format('%.0f', version), record, salt,
+  time[1] .. '.' .. string.format('%06d', time[2])}
 """
 
 
@@ -89,10 +93,10 @@ class Fleet:
             guard.url, socket_connect_timeout=guard.timeout * _FIRST, retry=once
         )
         self._script: Any = self._client.register_script(_SCRIPT)
-        self._guards: WeakSet[Guard] = WeakSet()
+        self._guards: WeakKeyDictionary[Guard, str] = WeakKeyDictionary()
         self._tokens: dict[str, Secret] = {}
         self._salt = os.urandom(16)
-        self._version = ""
+        self._version = 0
         self._text = b""
         self._offset: float | None = None  # the server's clock less the loop's
         self._turn = asyncio.Lock()
@@ -107,7 +111,10 @@ class Fleet:
     def join(self, guard: "Guard", token: Secret, name: str) -> None:
         """Take in a client: its guard, its token, and what the token is called in this process."""
         self.users += 1
-        self._guards.add(guard)
+        self._guards[guard] = name
+        if len(self._tokens) >= _MANY and len(self._tasks) <= 1:  # nothing is being told
+            used = set(self._guards.values())
+            self._tokens = {one: known for one, known in self._tokens.items() if one in used}
         self._tokens[name] = token
         if not self._tasks:
             self._start(self._listen())
@@ -192,13 +199,17 @@ class Fleet:
     async def _tell(self) -> None:
         pending, self._pending = self._pending, []
 
-        def change(record: Record, now: float) -> None:
+        def change(record: Record, now: float) -> bool:
+            before = write_record(record, now)
             for one in pending:
                 one(record, now)
+            return write_record(record, now) != before
 
         if pending:
             with suppress(OSError):
-                await self._change(change, _always)
+                # What changes nothing (a claim given back that was never granted) is not written:
+                # each change is news, which all hosts read.
+                await self._change(change, lambda changed, _: changed)
 
     async def _change(
         self, change: Change[T], writes: Callable[[T, float], bool]
@@ -221,19 +232,18 @@ class Fleet:
             fresh = False
             for _ in range(_ROUNDS):
                 if self._offset is None:
-                    await self._exchange(b"", "", 0.0)
+                    await self._exchange(b"", 0.0)
                     fresh = True
                 now = time.monotonic() + (self._offset or 0.0)
                 record = self._read(now)
                 result = change(record, now)
                 if writes(result, now):
-                    version = os.urandom(8).hex()
-                    if await self._exchange(write_record(record, now), version, now):
+                    if await self._exchange(write_record(record, now), now):
                         return result, now
                 elif fresh:
                     return result, now
                 else:
-                    await self._exchange(b"", "", 0.0)
+                    await self._exchange(b"", 0.0)
                 fresh = True
         raise OSError("too many others use the guard's store")
 
@@ -243,9 +253,9 @@ class Fleet:
         except ValueError:
             return Record()
 
-    async def _exchange(self, text: bytes, version: str, now: float) -> bool:
+    async def _exchange(self, text: bytes, now: float) -> bool:
         """Write a record if it is based on the newest one; learn which that is."""
-        arguments = [self._version, text, version, repr(now), _CLOCKS, _KEPT, self._salt]
+        arguments = [self._version, text, repr(now), _CLOCKS, _KEPT, self._salt]
         began = time.monotonic()
         seconds = self._settings.timeout * (_FIRST if self._offset is None else 1)
         command = asyncio.ensure_future(self._script([self._key, f"{self._key}:news"], arguments))
@@ -264,8 +274,8 @@ class Fleet:
         finally:
             command.cancel()
         written, known, record, salt, clock = reply
-        news = known.decode() != self._version
-        self._version, self._text = known.decode(), record
+        news = int(known) != self._version
+        self._version, self._text = int(known), record
         if salt != self._salt:
             self._salt, written = salt, 0  # what was written speaks of tokens by other names
         self._offset = float(clock) - (began + time.monotonic()) / 2
@@ -297,14 +307,12 @@ class Fleet:
                     async with asyncio.timeout(max(1.0, self._settings.timeout)):
                         await subscription.subscribe(f"{self._key}:news")
                     async with self._turn:
-                        await self._exchange(b"", "", 0.0)
+                        await self._exchange(b"", 0.0)
                     async for message in subscription.listen():
-                        if (
-                            message["type"] == "message"
-                            and message["data"] != self._version.encode()
-                        ):
+                        if message["type"] == "message" and message["data"].isdigit():
                             async with self._turn:
-                                await self._exchange(b"", "", 0.0)
+                                if int(message["data"]) > self._version:
+                                    await self._exchange(b"", 0.0)
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001  whatever it is: a comfort is away
@@ -330,10 +338,6 @@ class Fleet:
 
 def _no_backoff() -> Any:
     return import_module("redis.backoff").NoBackoff()
-
-
-def _always(_: object, __: float) -> bool:
-    return True
 
 
 def _seen(command: "asyncio.Future[Any]") -> None:

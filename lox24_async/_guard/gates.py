@@ -31,6 +31,7 @@ class Ticket:
         "odd",
         "operation",
         "origin_epoch",
+        "placed",
         "token_epoch",
         "tries",
         "wake",
@@ -43,6 +44,8 @@ class Ticket:
         """What its requests do."""
         self.claim = ""
         """The name of what it has claimed for the request that is under way."""
+        self.placed = False
+        """Whether that is a place in the budget."""
         self.left_at = -inf
         """When its last request was let out."""
         self.narrow = False

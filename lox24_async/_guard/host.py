@@ -39,12 +39,14 @@ _MAGIC: Final = b"LOX24G1\n"
 _HEADER: Final = struct.Struct("<8sQ16s16s")  # magic, word, salt, boot
 _SLOT: Final = struct.Struct("<IIQ")  # checksum, length, serial
 _SLOT_SIZE: Final = 1 << 14
+_LONGEST: Final = _SLOT_SIZE - _SLOT.size
 _PAGE: Final = 4096
 _SLOTS: Final = (_PAGE, _PAGE + _SLOT_SIZE)
 _SIZE: Final = _PAGE + 2 * _SLOT_SIZE
 _LOCK_WAIT: Final = 0.2  # seconds; who holds it longer is stopped, not short of processor time
 _LOOKS: Final = 4  # at a file that is being written
 _DOWN: Final = 70.0  # seconds for which a file that failed is left alone: then no claim stands
+_LOOK_AGAIN: Final = 1.0  # seconds after which the file is looked at though only we have changed it
 
 
 class HostStore:
@@ -65,6 +67,8 @@ class HostStore:
         self._salt = os.urandom(16)
         self._memory = Record()
         self._memory_word = -1  # never one that a file has
+        self._known = -1  # the file's word when the record in memory was the file's
+        self._read_at = -inf  # when that was read there
         self._down_until = -inf
         self._warned = False
         try:
@@ -86,28 +90,46 @@ class HostStore:
         if (file := self._file) is not None:
             for _ in range(_LOOKS):
                 word = file.words[1]
-                self._memory = file.load(now)
+                self._load(file, now)
                 if file.words[1] == word:  # nobody wrote meanwhile
                     break
         return self._memory
 
     def update(self, now: float, change: Callable[[Record], T]) -> tuple[T, Record]:
         """Change the record while no other process does. Never fails."""
+        file = self._file
+        # From time to time all is looked at again: a cleaner may have been here, and in reading
+        # what is over or beyond belief is left out.
+        again = file is None or not 0 <= now - self._read_at < _LOOK_AGAIN
         try:
-            file = self._open()
+            if file is None or again:
+                file = self._open()
             file.lock()
-            try:
-                record = file.load(now)
-                result = change(record)
-                file.store(write_record(record, now))
-                self._memory = record
-                return result, record
-            finally:
-                file.unlock()
         except OSError as error:
             self._give_up(error)
+            return self._change(change), self._memory
+        try:
+            if again or file.words[1] != self._known:  # else only we have changed it
+                self._load(file, now)
+            result = self._change(change)
+            text = write_record(self._memory, now)
+            if fits := len(text) <= _LONGEST:
+                self._known = file.store(text)
+        finally:
+            file.unlock()
+        if not fits:
+            self._give_up(OSError("the guard's record is too long"))
+        return result, self._memory
+
+    def _load(self, file: "_RecordFile", now: float) -> None:
+        word = file.words[1]
+        self._memory = file.load(now)
+        self._known, self._read_at = word, now
+
+    def _change(self, change: Callable[[Record], T]) -> T:
+        self._known = -1  # until it is written, whatever ends the change
         self._memory_word -= 1
-        return change(self._memory), self._memory
+        return change(self._memory)
 
     def _give_up(self, error: OSError) -> None:
         """Leave the file alone for a while, for it cannot be used; say so once."""
@@ -132,7 +154,7 @@ class HostStore:
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
-            self._file = None
+            self._file, self._known = None, -1
 
     def __del__(self) -> None:
         try:
@@ -215,7 +237,7 @@ class _RecordFile:
         for at in _SLOTS:
             checksum, length, serial = _SLOT.unpack_from(self._map, at)
             # One far ahead was forged, and would outlive all that follow.
-            if best < serial <= self.words[1] + 1 and 0 < length <= _SLOT_SIZE - _SLOT.size:
+            if best < serial <= self.words[1] + 1 and 0 < length <= _LONGEST:
                 start = at + _SLOT.size
                 raw = self._map[start : start + length]
                 if zlib.crc32(raw, serial & 0xFFFFFFFF) == checksum:
@@ -225,10 +247,8 @@ class _RecordFile:
         except ValueError:
             return Record()
 
-    def store(self, text: bytes) -> None:
-        """Write a record into the older slot, then the word that says so."""
-        if len(text) > _SLOT_SIZE - _SLOT.size:
-            raise OSError("the guard's record is too long")
+    def store(self, text: bytes) -> int:
+        """Write a record into the older slot, then the word that says so; return that."""
         serial = self.words[1] + 1
         at = _SLOTS[serial % 2]
         start = at + _SLOT.size
@@ -237,6 +257,7 @@ class _RecordFile:
         checksum = zlib.crc32(text, serial & 0xFFFFFFFF)
         self._map[at : at + _SLOT.size] = _SLOT.pack(checksum, len(text), serial)
         self.words[1] = serial
+        return serial
 
     def close(self) -> None:
         """Close it."""

@@ -112,7 +112,7 @@ class Learning:
     def _settle_claim(
         self, ticket: Ticket, verdict: Verdict, now: float, claimed: str, *, fresh: bool
     ) -> None:
-        origin, token = self._origin, self._token
+        origin, token, placed = self._origin, self._token, ticket.placed
 
         def change(record: Record) -> bool:
             places = len(record.places)
@@ -124,6 +124,7 @@ class Learning:
                 now,
                 name=claimed,
                 fresh=fresh,
+                placed=placed,
             )
             return len(record.places) < places
 
@@ -139,6 +140,7 @@ class Learning:
                     at,
                     name=claimed,
                     fresh=fresh,
+                    placed=placed,
                 )
             )
 

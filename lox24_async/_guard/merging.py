@@ -35,7 +35,7 @@ def adopt(
             if merged != known:
                 changed = True
                 if not dry:
-                    record.tokens[here] = merged
+                    record.remember(here, merged)
     return changed
 
 

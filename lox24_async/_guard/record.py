@@ -128,7 +128,20 @@ class Record:
 
     def facts(self, token: str) -> TokenFacts:
         """Return what is known of a token, to be changed."""
-        return self.tokens.setdefault(token, TokenFacts())
+        return self.tokens.get(token) or self.remember(token, TokenFacts())
+
+    def remember(self, token: str, facts: TokenFacts) -> TokenFacts:
+        """Keep what is known of a token; of too many one is forgotten. Returns it."""
+        if token not in self.tokens and len(self.tokens) >= _MOST:
+            del self.tokens[min(self.tokens, key=lambda one: _weight(self.tokens[one]))]
+        self.tokens[token] = facts
+        return facts
+
+
+def _weight(facts: TokenFacts) -> tuple[bool, float]:
+    # Forgetting a refusal could cost a wrong request, forgetting a proof a probe.
+    refused = facts.closed or bool(facts.operations)
+    return refused, max(facts.closed_at, facts.proven_at)
 
 
 def write_record(record: Record, now: float) -> bytes:
@@ -149,7 +162,7 @@ def write_record(record: Record, now: float) -> bytes:
                 t.probe_at,
                 {o: [f.forbidden, f.closed_until] for o, f in t.operations.items()},
             ]
-            for name, t in _latest(record.tokens)
+            for name, t in record.tokens.items()
         }
     if record.unblocked_at > _NEVER:
         parts["u"] = record.unblocked_at
@@ -164,17 +177,6 @@ def write_record(record: Record, now: float) -> bytes:
             block.lease_ends,
         ]
     return _to_text(parts).encode()
-
-
-def _latest(tokens: dict[str, TokenFacts]) -> list[tuple[str, TokenFacts]]:
-    if len(tokens) <= _MOST:
-        return list(tokens.items())
-
-    def weight(item: tuple[str, TokenFacts]) -> tuple[bool, float]:
-        # Forgetting a refusal could cost a wrong request, forgetting a proof a probe.
-        return item[1].closed, max(item[1].closed_at, item[1].proven_at)
-
-    return sorted(tokens.items(), key=weight)[-_MOST:]
 
 
 def read_record(text: bytes, now: float) -> Record:
@@ -214,7 +216,7 @@ def read_record(text: bytes, now: float) -> Record:
                 },
             )
             if max(facts.proven_at, facts.closed_at) > now - BELIEVED or operations:
-                record.tokens[str(name)] = facts
+                record.remember(str(name), facts)
         if "b" in parts:
             first, left, knock, probe_at, end, prober, lease = parts["b"]
             record.block = Block(

@@ -48,6 +48,7 @@ SHORTEST_KNOCK: Final = 0.01
 """Seconds between two probes, even for a policy without delays."""
 FORBIDDEN_MOST: Final = 1
 """403s in a row that an operation of a token survives."""
+_UNKNOWN: Final = TokenFacts()  # of a token of which nothing is known; never changed
 
 
 class Verdict(Enum):
@@ -145,7 +146,7 @@ def examine(record: Record, token: str, operation: str, now: float, *, proven: b
         now: Seconds of the record's clock.
         proven: Whether the process knows that the token works.
     """
-    facts = record.tokens.get(token) or TokenFacts()
+    facts = record.tokens.get(token, _UNKNOWN)
     mode = facts.operations.get(operation)
     if facts.refuses(now):
         return Finding(facts.probe_at, inf, counts=True, place=True, probe=False)
@@ -248,6 +249,7 @@ def settle(
     *,
     name: str,
     fresh: bool,
+    placed: bool = False,
 ) -> None:
     """Learn what the end of a request says about its token.
 
@@ -259,6 +261,8 @@ def settle(
         now: Seconds of the record's clock.
         name: Its claim's; empty: it needed no place.
         fresh: Whether it left with a token that was proven and still counts as that.
+        placed: Whether it was let out with a place. Its place may be gone: it is reported after
+            its lease has run out, and may have arrived at LOX24 as late as that.
     """
     place = withdraw(record, name)
     if verdict is Verdict.PROVEN:
@@ -273,8 +277,9 @@ def settle(
             facts.close(now, WINDOW, refused=True)
         elif place is not None or fresh:  # it has worked: ask once more
             facts.close(now, CONFIRM_AFTER, refused=False)
-    elif verdict is Verdict.UNSEEN and place is not None:
-        _keep(record, place, now + WINDOW, PlaceState.UNSEEN)
+    elif verdict is Verdict.UNSEEN and (place is not None or placed):
+        unseen = place or Place("", token, operation, now, now)
+        _keep(record, unseen, now + WINDOW, PlaceState.UNSEEN)
     record.places = [p for p in record.places if now < p.until + COURTESY]
 
 
@@ -301,7 +306,7 @@ def _keep(record: Record, place: Place, until: float, state: PlaceState) -> None
 
 
 def _prove(record: Record, token: str, operation: str, now: float, *, probe: bool) -> None:
-    facts = record.tokens.get(token) or TokenFacts()
+    facts = record.tokens.get(token, _UNKNOWN)
     mode = facts.operations.get(operation)
     if mode is not None and (probe or not mode.closed):
         del facts.operations[operation]

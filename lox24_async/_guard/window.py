@@ -4,6 +4,8 @@ Doubled by each round of good answers, up to what the clients send at once; a re
 it, and from then on it grows by one a round. Who is refused with 429 or 503 on the way stands
 before a rate limit: then requests also leave at a pace, learnt from what was answered between
 two refusals, a little faster with each good answer. So a rate limit costs time, not ids.
+Who is refused at a pace that was let pass before does not stand before that limit: errors
+that come at any pace are not avoided by going slower.
 """
 
 from collections import deque
@@ -11,6 +13,7 @@ from math import inf, sqrt
 from typing import Final
 
 _LEAST: Final = 1
+_MANY: Final = 16  # in flight, before it is over: what a burst lets pass is no proof
 _FEW: Final = 4  # good answers
 _SPEED_UP_MOST: Final = 0.1  # by each good answer, while next to nothing is known
 _SPEED_UP: Final = 0.02  # by each good answer until the first refusal at a pace; halved by each
@@ -19,7 +22,8 @@ _SLOW_DOWN: Final = 0.9  # by each refusal, at least
 _SLOWEST: Final = 1.0  # requests a second: an outage must not pass for a limit near to nothing
 _REMEMBERED: Final = 16  # refusals
 _CERTAIN: Final = 8  # good answers
-_LATE: Final = 0.02  # seconds by which a request may have left late and be made up for
+_NEAR: Final = 1.1  # times a pace that was let pass
+_FASTER: Final = 4.0  # times, by each refusal at such a pace
 _PATIENCE: Final = 30.0  # seconds without a refusal, before one who was refused goes at full width
 
 
@@ -48,7 +52,7 @@ class Window:
         self._left = 0  # requests since then
         self._answered = 0  # and good answers
         self._rate = inf  # requests a second
-        self._known = deque[float](maxlen=_REMEMBERED)  # rates that were answered, pauses included
+        self._passed = deque[float](maxlen=_REMEMBERED)  # rates that a limit let pass for certain
         self._speed_up = _SPEED_UP
         self._next_at = -inf
 
@@ -73,7 +77,7 @@ class Window:
             self._opened_at = self._next_at = now
         self._left += 1
         if self._rate < inf:
-            self._next_at = max(self._next_at, now - _LATE) + 1 / self._rate
+            self._next_at = now + 1 / self._rate
 
     def land(self, flight: object, now: float) -> bool:
         """A request has ended. Returns whether it was counted."""
@@ -85,7 +89,8 @@ class Window:
     def answer(self, now: float) -> None:
         """A request was answered well."""
         self._answered += 1
-        self._rate *= 1 + self._speed_up
+        if now < self._next_at:  # else it is not the pace that holds them back
+            self._rate *= 1 + self._speed_up
         self.freed_at = now
         self._round += 1
         if self._round >= self.size:
@@ -114,19 +119,24 @@ class Window:
     def _learn(self, now: float) -> None:
         # What was answered, pauses included, was no faster than the limit; what was tried, and
         # refused, was no slower; both but for the burst that a limit lets pass.
-        known = self._answered / max(now - self._refused_at, 1e-3)
-        self._known.append(known)
+        seconds = max(now - self._refused_at, 1e-3)
+        answered = self._answered / seconds
+        passed = max(self._passed, default=0.0)
+        self._passed.append((self._answered - 1) / seconds)  # the odd one was spared up before
+        if self._rate <= passed * _NEAR:  # no limit, or not this one, refuses what it let pass
+            self._rate *= _FASTER
+            return
         if self._rate == inf:
             tried = self._left / max(now - self._opened_at, 1e-3)
             if self._answered < _FEW:  # so slow that none is refused once more, but not for long
-                self._rate, self._speed_up = max(known * 2, _SLOWEST), _SPEED_UP_MOST
+                self._rate, self._speed_up = max(answered * 2, _SLOWEST), _SPEED_UP_MOST
                 return
         else:
             tried = self._rate
             if not self._again:
                 self._speed_up = max(_CREEP, min(_SPEED_UP, self._speed_up) / 2)
-        # Some errors are no limit's and come at any pace: their pauses must not add up.
-        self._rate = max(_SLOWEST, *self._known, min(sqrt(known * tried), tried * _SLOW_DOWN))
+        slower = min(sqrt(answered * tried), tried * _SLOW_DOWN)
+        self._rate = max(_SLOWEST, *self._passed, slower)
 
     def is_over(self, now: float, width: int) -> bool:
         """Whether all may leave at once again.
@@ -135,7 +145,7 @@ class Window:
             now: Seconds.
             width: How many requests the clients send at once.
         """
-        return self.size >= width and (self._rate == inf or self._is_calm(now))
+        return self.size >= max(width, _MANY) and (self._rate == inf or self._is_calm(now))
 
     def _is_calm(self, now: float) -> bool:
         return now > self._refused_at + _PATIENCE

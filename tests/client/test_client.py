@@ -210,7 +210,7 @@ async def test_case_15_every_attempt_times_out(fake_lox24: FakeLox24) -> None:
     """Three timeouts, then the look decides."""
     uuid = fake_lox24.add_bulk().uuid
     async with Lox24Client(
-        fake_lox24.token, base_url=fake_lox24.url, retry=QUICK, attempt_timeout=0.05
+        fake_lox24.token, base_url=fake_lox24.url, retry=QUICK, attempt_timeout=0.4
     ) as client:
         await prove(client, fake_lox24)
         fake_lox24.fail_next(delay=5, times=3, method="PUT")
@@ -226,7 +226,7 @@ async def test_case_44_no_look_where_it_might_block_the_ip(fake_lox24: FakeLox24
     uuid = fake_lox24.add_bulk().uuid
     fake_lox24.fail_next(delay=5, times=3)
     async with Lox24Client(
-        fake_lox24.token, base_url=fake_lox24.url, retry=QUICK, attempt_timeout=0.05
+        fake_lox24.token, base_url=fake_lox24.url, retry=QUICK, attempt_timeout=0.4
     ) as client:
         with pytest.raises(RequestTimeoutError, match="a look at its status was held back") as got:
             await client.cancel_bulk(uuid)
@@ -244,7 +244,7 @@ async def test_case_15_the_look_times_out_too(fake_lox24: FakeLox24) -> None:
     """Without any answer the fate is unknown, and said so."""
     uuid = fake_lox24.add_bulk().uuid
     async with Lox24Client(
-        fake_lox24.token, base_url=fake_lox24.url, retry=QUICK, attempt_timeout=0.05
+        fake_lox24.token, base_url=fake_lox24.url, retry=QUICK, attempt_timeout=0.4
     ) as client:
         await prove(client, fake_lox24)
         fake_lox24.fail_next(delay=5, times=9)

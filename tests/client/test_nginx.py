@@ -107,9 +107,10 @@ async def listens(url: str) -> None:
         (RATE, 429, "", 4, 3),
         (RATE, 429, "add_header Retry-After 1 always;", 4, 6),
         (RATE, 503, "", 4, 3),
+        (RATE, 503, "add_header Retry-After 1 always;", 4, 6),
         (THREE, 503, "", 200 / 3 * 0.05, 6),
     ],
-    ids=["429", "429-retry-after", "503", "three-connections"],
+    ids=["429", "429-retry-after", "503", "503-retry-after", "three-connections"],
 )
 async def test_case_55_behind_nginx(
     fake_lox24: FakeLox24,

@@ -66,11 +66,11 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
-    def commands(self) -> int:
-        """Return how many scripts it has run."""
+    def commands(self, *names: str) -> int:
+        """Return how many of these commands it has run; how many scripts, if none is named."""
         with self.client() as client:
             found: Any = client.info("commandstats")
-        return sum(found.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in SCRIPTS)
+        return sum(found.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in names or SCRIPTS)
 
 
 SCRIPTS = ("eval", "evalsha")

@@ -19,11 +19,15 @@ from lox24_async import (
     RedisGuard,
     RetryPolicy,
 )
+from lox24_async._config import Secret
 from lox24_async._guard import places, rules
+from lox24_async._guard.fleet import Fleet
+from lox24_async._guard.gates import OriginGate
 from lox24_async.testing import FakeLox24
 from tests.conftest import QUICK
 
 from .redis_server import RedisServer, redis_server
+from .test_host import guard_of, store_of
 
 __all__ = ["redis_server"]
 
@@ -87,6 +91,18 @@ async def test_case_49_fifty_hosts_send_one_wrong_request(
     await close(*clients)
     assert {(AuthenticationError, 0), (AuthenticationError, 1)} == kinds(results)
     assert 1 == len(fake_lox24.requests)
+
+
+async def test_claim_that_is_not_granted_is_no_news(
+    fake_lox24: FakeLox24, redis_server: RedisServer, hosts: list[Host]
+) -> None:
+    """What all hosts read again is a claim and what its answer taught, not who came in vain."""
+    clients = [await host.client(fake_lox24, redis_server.url, WRONG) for host in hosts[:8]]
+    bulk_id = fake_lox24.add_bulk().uuid
+    calls = [client.cancel_bulk(bulk_id) for client in clients for _ in range(3)]
+    await asyncio.gather(*calls, return_exceptions=True)
+    await close(*clients)
+    assert redis_server.commands("publish") <= 2 * len(fake_lox24.requests)
 
 
 async def test_open_path_asks_nobody(
@@ -231,6 +247,20 @@ async def test_store_that_is_slow_is_not_waited_for(
     await close(client)
     server.close()
     assert "store failed" in caplog.text
+
+
+async def test_tokens_of_clients_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    """A process that meets ever new tokens does not grow for ever, nor keep their secrets."""
+    store = store_of(tmp_path)
+    fleet = Fleet(RedisGuard("redis://127.0.0.1:1"), "https://api.example", OriginGate(store))
+    kept = guard_of(store, "1:kept")
+    fleet.join(kept, Secret("1:kept"), "kept")
+    for number in range(3_000):
+        fleet.join(guard_of(store, "1:gone"), Secret(f"1:{number}"), f"{number}")
+    assert len(fleet._tokens) <= 1_001
+    assert "kept" in fleet._tokens
+    fleet.users = 1
+    assert await fleet.release()
 
 
 async def test_strict_sends_nothing_without_the_store(

@@ -19,7 +19,7 @@ from lox24_async._guard import host
 from lox24_async._guard.gates import OriginGate, Ticket, TokenGate
 from lox24_async._guard.guard import Guard
 from lox24_async._guard.host import HostStore, default_directory
-from lox24_async._guard.record import Record, write_record
+from lox24_async._guard.record import Place, Record, write_record
 from lox24_async.errors import error_class
 from lox24_async.retry import Backoff, RetryPolicy
 
@@ -124,6 +124,36 @@ def test_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
     other.update(11.0, mark)
     assert one.update(11.0, mark)[1].epoch == 2
     assert one.digest("1:a") == other.digest("1:a")
+
+
+def test_change_that_fails_leaves_no_trace(tmp_path: Path) -> None:
+    """What an interrupted change did to the record in memory is forgotten; the lock is free."""
+
+    def breaks_off(record: Record) -> None:
+        record.epoch += 100
+        raise KeyboardInterrupt
+
+    store = store_of(tmp_path)
+    store.update(10.0, mark)
+    with pytest.raises(KeyboardInterrupt):
+        store.update(10.1, breaks_off)
+    assert store.update(10.2, mark)[1].epoch == 2
+    assert store_of(tmp_path).update(10.3, mark)[1].epoch == 3
+
+
+def test_file_is_looked_at_again_after_a_second(tmp_path: Path) -> None:
+    """Though nobody else has written: what is over is left out, and a removed file is noticed."""
+
+    def take_place(record: Record) -> None:
+        record.places.append(Place("c", "t", "PUT", 10.0, 10.5))
+
+    store = store_of(tmp_path)
+    store.update(10.0, take_place)
+    assert 1 == len(store.update(10.9, mark)[1].places)
+    assert 0 == len(store.update(11.0, mark)[1].places)
+    file_of(tmp_path).unlink()
+    store.update(12.0, mark)
+    assert store_of(tmp_path).read(12.0).epoch == 1
 
 
 def test_default_directory_ignores_tmpdir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

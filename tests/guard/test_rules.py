@@ -87,7 +87,6 @@ class World:
         backoff = Backoff(
             RetryPolicy(initial_delay=initial_delay, max_delay=max_delay), lambda: self.jitter
         )
-        # One request at once: the gate opens for all with the first good answer.
         return Guard(self.origin, gate, lease=LEASE, backoff=backoff, width=1)
 
     def proven(self, token: str = "1:a", now: float = T0) -> Guard:
@@ -449,8 +448,8 @@ def test_429_pauses_all_tokens_of_the_origin(world: World) -> None:
     probe = enter(b, T0 + 0.5)
     held(a, T0 + 0.5)
     b.settle(probe, None, T0 + 1)
-    for guard in (a, a, b):
-        enter(guard, T0 + 1)
+    for guard in (a, a, b):  # by steps
+        guard.settle(enter(guard, T0 + 1), None, T0 + 1)
 
 
 def test_429_of_one_wave_is_one_pause(world: World) -> None:
@@ -634,8 +633,34 @@ def test_outage_ends_for_all_with_one_success(world: World) -> None:
     held(guard, T0 + 0.5, waiting[1])
     guard.settle(waiting[0], None, T0 + 1)
     assert [1, 1, 1] == woken(waiting[1:])
-    for caller in waiting:
+    for caller in waiting[1:]:  # by steps
         enter(guard, T0 + 1, caller)
+        guard.settle(caller, None, T0 + 1)
+
+
+def let_out_at(guard: Guard, caller: Caller, now: float, step: float) -> float:
+    """Ask as a call does, on an event loop that is so late each time; return when it may go."""
+    while (hold := guard.enter(caller, now)) is not None:
+        now = hold.ask_at + step
+        assert now < T0 + 60
+    return now
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_case_45_no_second_probe_from_a_loop_that_is_late(world: World, elsewhere: bool) -> None:
+    """The answer to the first may have come; on time, the second goes 2 s after it."""
+    guard, caller = world.guard(), Caller()
+    if elsewhere:  # the first is another host's, as the record says that hosts share
+        guard._token.held_by_fleet = Hold(T0 + 2, -inf, counts=False)
+    else:
+        enter(guard, T0)
+    assert T0 + 2 <= let_out_at(guard, caller, T0, 0.0) < T0 + 2.1
+    guard.leave(caller, T0 + 2.1, sent=False)
+    late = Caller()
+    if elsewhere:
+        guard._token.held_by_fleet = Hold(T0 + 4, -inf, counts=False)
+    with pytest.raises(AssertionError):
+        let_out_at(guard, late, T0 + 2.2, 0.1)
 
 
 def test_wave_of_503s_is_one_failure(world: World) -> None:
@@ -1019,6 +1044,38 @@ def test_place_that_is_given_back_frees_no_wrong_one() -> None:
     settle("b", Verdict.UNSEEN, "1")
     settle("b", Verdict.PROVEN, "2")
     assert [PlaceState.WRONG] * 2 == [place.state for place in record.places]
+
+
+def test_end_that_nobody_saw_counts_though_its_lease_has_run_out(world: World) -> None:
+    """A process that was stopped with a request out: LOX24 may have got it just now."""
+    guard = world.guard()
+    late = enter(guard, T0)
+    now = T0 + LEASE + 2
+    guard.settle(enter(world.guard("2:b"), now), None, now)
+    assert [] == world.origin.record.places
+    guard.leave(late, now + 1)
+    (place,) = world.origin.record.places
+    assert (PlaceState.UNSEEN, now + 61) == (place.state, place.until)
+
+
+def test_late_end_of_a_probe_with_a_proven_token_takes_no_place(world: World) -> None:
+    """It only had the right to probe a block."""
+    guard = world.proven()
+    report(guard, answer(429), T0)
+    late = enter(guard, T0 + 0.5)
+    guard.leave(late, T0 + LEASE + 2)
+    assert [] == world.origin.record.places
+
+
+def test_process_that_meets_ever_new_tokens_does_not_grow(world: World) -> None:
+    """What is known of a token that was refused stays, proofs of before are forgotten."""
+    bad = world.guard("1:bad")
+    report(bad, answer(401), T0)
+    for number in range(500):
+        report(world.guard(f"2:{number}"), None, T0 + number / 100)
+    assert len(world.origin.record.tokens) <= 64
+    assert isinstance(bad.refusal(T0 + 59), AuthenticationError)
+    assert held(bad, T0 + 59).ready_at == inf
 
 
 def test_news_of_another_token_wakes_its_waiters() -> None:

@@ -43,6 +43,15 @@ def test_every_measurement_runs(tmp_path: Path) -> None:
     assert "lox24_async, cancel_bulks" in {text.text for text in picture.iter()}
 
 
+def test_nothing_is_lost_behind_a_limit(tmp_path: Path) -> None:
+    """Behind each of the five limits three clients cancel; ours, both of them, cancel all."""
+    assert "{attempts: ids}" in benchmark("limits", "--requests", 20, "--output", tmp_path)
+    figures = json.loads((tmp_path / "results.json").read_text())["limits"]["figures"]
+    assert 15 == len(figures)
+    ours = [figure for figure in figures if figure["name"].startswith("lox24_async")]
+    assert 10 * [[20]] == [figure["canceled"] for figure in ours]
+
+
 def test_speedups_can_be_hidden() -> None:
     """``BENCH_PLAIN`` measures as if the ``speedups`` extra were not installed."""
     assert "without the speedups" in benchmark("fake", "--requests", 20, plain=True)

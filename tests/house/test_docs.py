@@ -40,6 +40,7 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(DOCS))
 
 
+@pytest.mark.timeout(300)  # a page may start pytest four times
 @pytest.mark.parametrize("page", pages_with("python"), ids=name_of)
 async def test_python_runs(
     page: Path,

@@ -25,7 +25,8 @@ FLOORS = [
     {"_log", "_public"},
 ]
 BESIDE = {"cli": {"testing"}, "testing": set[str](), "__main__.py": {"cli"}}
-MAP = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+MAP = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 FILES = sorted(p for p in HOME.rglob("*.py") if p.relative_to(HOME).parts[0][:-3] != "__init__")
 
@@ -103,7 +104,7 @@ def test_the_walks_name_what_is_there() -> None:
     assert len(named) > 20
     for file, name in named:
         if file.startswith("tests/"):
-            assert (HOME.parent / file).is_file()
+            assert (ROOT / file).is_file()
             continue
         body = ast.parse((HOME / file).read_text(encoding="utf-8")).body
         for part in filter(None, name.split(".")):

@@ -55,8 +55,8 @@ def test_no_such_name() -> None:
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        ("import lox24_async", "aiohttp attrs cattrs typer rich"),
-        ("from lox24_async import Lox24Client", "typer rich lox24_async.testing pytest"),
+        ("import lox24_async", "aiohttp attrs cattrs cyclopts rich"),
+        ("from lox24_async import Lox24Client", "cyclopts rich lox24_async.testing pytest"),
         ("import lox24_async.testing.plugin", "aiohttp cattrs"),
     ],
 )

@@ -3,7 +3,6 @@
 import copy
 import json
 import pickle
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from html import escape
@@ -23,6 +22,7 @@ from lox24_async._config import (
     check_token,
     origin_of,
 )
+from tests.conftest import frames_of_ours
 
 CANARY = "1234567:e3f3a759b6677959b6ebfc0ca9a2f001"
 KEY = CANARY.partition(":")[2]
@@ -503,9 +503,7 @@ def test_case_32_a_refused_token_is_in_no_traceback(token: str) -> None:
 
 def locals_of_ours(error: BaseException) -> str:
     """Return the traceback of an error with the locals of the package's own frames."""
-    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
-    ours = [frame for frame in whole.stack if "lox24_async" in frame.filename]
-    assert ours
+    ours = frames_of_ours(error)
     assert all(frame.locals for frame in ours)
     return repr([(frame.locals, frame.line) for frame in ours])
 

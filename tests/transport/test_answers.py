@@ -1,11 +1,12 @@
 """Answers that are cut, broken or of no use: never a success, and the truth all the same."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from lox24_async import Lox24Error, ResponseDecodeError, TransportError
+from lox24_async import Lox24Error, ResponseDecodeError, TransportError, make_converter
 from tests.fault_server import (
     BULK_ID,
     FaultServer,
@@ -203,3 +204,17 @@ async def test_case_20_a_success_that_is_cut_proves_the_token(name: str) -> None
     async with FaultServer(put=[cut(CUT[name])], get=[bulk(15)]) as server:
         assert (await success_of(server.url, proven=False)).is_canceled
         assert server.puts == 3
+
+
+# --- 66: a number beyond all floats
+
+
+async def test_case_66_a_number_beyond_all_floats() -> None:
+    """In a field that nobody knows: the bulk is cancelled, and is written as it came."""
+    body = summary()[:-1] + b', "x": 1e999, "y": [-1e999]}'
+    async with FaultServer(put=answer(body)) as server:
+        canceled = await success_of(server.url)
+    assert canceled.is_canceled
+    text = make_converter().dumps(canceled)
+    assert json.loads(body) == json.loads(text) == make_converter().unstructure(canceled)
+    assert "Infinity" not in text

@@ -7,7 +7,6 @@ import logging
 import math
 import pickle
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -53,6 +52,7 @@ from lox24_async._wire.requests import (
     check_form,
     status_request,
 )
+from tests.conftest import frames_of_ours
 
 ID = "da0fa78c-4699-11ea-a637-96000028b339"
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -1005,10 +1005,7 @@ def held(error: BaseException) -> str:
     shown += strings_in([pickle.dumps(error, protocol) for protocol in (2, 5)])
     for twin in (copy.copy(error), copy.deepcopy(error)):
         shown += [str(twin), *strings_in([twin.args, vars(twin)])]
-    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
-    frames = [frame for frame in whole.stack if "lox24_async" in frame.filename]
-    assert frames
-    shown += strings_in([frame.locals or {} for frame in frames])
+    shown += strings_in([frame.locals or {} for frame in frames_of_ours(error)])
     return "\n".join(shown)
 
 
