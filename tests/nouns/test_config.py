@@ -506,3 +506,10 @@ def locals_of_ours(error: BaseException) -> str:
     ours = frames_of_ours(error)
     assert all(frame.locals for frame in ours)
     return repr([(frame.locals, frame.line) for frame in ours])
+
+
+@pytest.mark.parametrize("value", [None, 0, 1, "yes"])
+def test_whether_a_block_is_waited_out_is_a_bool(value: object) -> None:
+    """What only looks like one is refused: a string "no" would be a yes."""
+    with pytest.raises(ConfigurationError, match="wait_out_block must be True or False"):
+        RetryPolicy(wait_out_block=value)  # type: ignore[arg-type]
