@@ -262,7 +262,9 @@ class Lox24Client(Generic[FormT]):
 
         Each distinct id is cancelled once, at most ``max_concurrency`` at a time. Memory
         stays flat but for the set of ids seen. At most ``max_concurrency`` ids are in flight
-        or not taken yet; an outcome counts as taken when the next one is asked for. Leaving
+        or not taken yet; an outcome counts as taken when the next one is asked for. While the
+        service fails, others are tried beside those that wait for it (ten times as many at the
+        most), one request at a time: an id that always fails holds up nobody. Leaving
         the loop early (by ``aclose()``, ``async with``, or dropping the stream) stops at
         once; what was in flight is then UNKNOWN in the report.
 

@@ -152,6 +152,16 @@ class Guard:
         """When the trouble began that holds all calls up; ``inf``: none does."""
         return self._origin.down_since
 
+    @property
+    def failures(self) -> int:
+        """How often in a row the service has failed, by the probe of all."""
+        return self._origin.rest.failures
+
+    def probe_ends(self, now: float) -> float:
+        """Return when a probe that is out is given up at the latest; ``now``: none is out."""
+        rest = self._origin.rest
+        return rest.lease_ends if rest.shut and rest.prober is not None else now
+
     def hurry(self, now: float) -> bool:
         """Let the next probe go at once, for those who cannot wait for it: once in an outage.
 

@@ -14,6 +14,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _END: Final = object()
+_ASIDE: Final = 10  # items for each worker that may be set aside
 
 
 class Job(Generic[T, R]):
@@ -69,6 +70,7 @@ class Run(Generic[T, R]):
         self.started = False
         self._items: Iterator[T] | AsyncIterator[T]
         self._is_async = False
+        self._aside = 0  # items that only wait
         self._out = 0  # items that were read and whose results nobody is done with
         self._held = False  # whether the last result's taker has yet to ask for another
         self._no_more = False  # nothing is read any more
@@ -95,13 +97,18 @@ class Run(Generic[T, R]):
         self.workers.add(task)
         task.add_done_callback(self._leave)
 
-    def set_aside(self) -> None:
-        """Take up another item while one only waits."""
+    def set_aside(self) -> bool:
+        """Take up another item while one only waits; ``False``: too many wait already."""
+        if self._aside >= _ASIDE * self.width:
+            return False
+        self._aside += 1
         self.bound += 1
         self._hire()
+        return True
 
     def take_back(self) -> None:
         """What was set aside is done."""
+        self._aside -= 1
         self.bound -= 1
 
     # --- the workers

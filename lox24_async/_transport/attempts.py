@@ -32,7 +32,7 @@ from .session import SessionManager
 R = TypeVar("R")
 _TICK: Final = 1e-5  # seconds
 _LAST_PROBE: Final = 1.0  # seconds before a batch gives up
-_TRIES_ALONE: Final = 3  # of one id that probe for all: it may be the one that always fails
+_IN_VAIN: Final = 3  # probes in a row, before one looks whether other ids fare better
 
 
 class Attempts:
@@ -115,7 +115,7 @@ class Attempts:
                     self._guard.leave(call, self._clock(), sent=call.last.attempts > 0)
                     raise call.stamp(RequestTimeoutError(call.last.message))
                 pause = self._judge(call, call.last)
-                if call.tries >= _TRIES_ALONE and call.narrow and not call.odd:
+                if call.narrow and self._guard.failures >= _IN_VAIN:
                     call.make_room()
                 used += self._counts(call, call.last)
                 if used >= most or not (is_retried(call.last) and call.allows_repeat(call.last)):
@@ -209,13 +209,17 @@ class Attempts:
         """Return when to ask again; raise if the call cannot wait so long."""
         max_wait = self._policy.max_wait
         limit = call.limit(now, max_wait if hold.counts else None, self._guard.down_since)
-        if call.since is not None and hold.ready_at > limit and self._guard.is_resting:
+        together = call.since is not None and self._guard.is_resting
+        if together and hold.ready_at > limit:
             # What a batch waits for may be over before the next probe is due: look once more.
             last = limit - min(_LAST_PROBE, max_wait / 4)
             if now < last or self._guard.hurry(now):
                 return max(last, now)
         # A rest of a tick is none: it would be waited for again and again.
         over = hold.ready_at > limit or limit - now <= _TICK
+        if together and over and (end := self._guard.probe_ends(now)) > now:
+            # The last probe is out, and its answer may be a good one: late, but it counts.
+            limit, over = end if call.deadline is None else min(end, call.deadline), False
         if over or self._gives_up_looking(call, now):
             raise self._refusal(call, self._clock())
         return min(hold.ask_at, limit)

@@ -61,8 +61,8 @@ class Call(Ticket):
         self.gives_way = gives_way
         self.since: float | None = None
         """When the batch began that it belongs to, in the loop's time; ``None``: to none."""
-        self.set_aside: Callable[[], None] | None = None
-        """Lets its batch take up another id meanwhile; ``None``: it was called, or is in none."""
+        self.set_aside: Callable[[], bool] | None = None
+        """Lets its batch take up another id meanwhile; ``None``: it has, or there is no batch."""
         self.sent = 0
         """Requests that went out on the wire and came to an end."""
         self.in_flight = False
@@ -93,8 +93,7 @@ class Call(Ticket):
 
     def make_room(self) -> None:
         """Let the batch take up another id meanwhile, once."""
-        if self.set_aside is not None:
-            self.set_aside()
+        if self.set_aside is not None and self.set_aside():
             self.set_aside = None
 
     def allows_repeat(self, error: Lox24Error) -> bool:

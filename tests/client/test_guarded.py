@@ -867,7 +867,49 @@ async def test_an_outage_costs_no_id(fake_lox24: FakeLox24, width: int, status: 
         fake_lox24.fail_next(status, times=9)
         report = await client.cancel_bulks(ids)
     assert 10 == report.counts[CancelState.CANCELED]
-    assert max(outcome.attempts for outcome in report.outcomes) <= 5
+    assert max(outcome.attempts for outcome in report.outcomes) <= 7
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize("width", [1, 2, 10])
+async def test_the_last_probe_is_waited_for(fake_lox24: FakeLox24, width: int, status: int) -> None:
+    """An outage that ends just in time costs nobody, though the answers are slow."""
+    fake_lox24.latency = 3.0
+    ids = add(fake_lox24, 30)
+    async with client_of(fake_lox24, max_concurrency=width) as client:
+        await prove(client, fake_lox24)
+        over = loop_time() + 57
+        fake_lox24.fail_if(lambda _: Fault(status=status) if loop_time() < over else None)
+        report = await client.cancel_bulks(ids)
+    assert 30 == report.counts[CancelState.CANCELED]
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("status", [500, 503])
+async def test_as_many_bad_ids_as_workers_cost_no_other(fake_lox24: FakeLox24, status: int) -> None:
+    """Every second id fails for ever, from the first on."""
+    ids = add(fake_lox24, 60)
+    bad = {str(bulk_id) for bulk_id in ids[:40:2]}
+    fake_lox24.fail_if(lambda r: Fault(status=status) if any(i in r.path for i in bad) else None)
+    async with client_of(fake_lox24) as client:
+        await prove(client, fake_lox24)
+        report = await client.cancel_bulks(ids)
+    assert 40 == report.counts[CancelState.CANCELED]
+
+
+@pytest.mark.looptime
+async def test_in_a_long_outage_few_are_set_aside(fake_lox24: FakeLox24) -> None:
+    """Not thousands, though the policy's delays are next to nothing."""
+    ids = add(fake_lox24, 100)
+    fake_lox24.fail_if(lambda _: Fault(status=503) if loop_time() < 40 else None)
+    async with client_of(fake_lox24, max_concurrency=5, retry=QUICK) as client:
+        run = asyncio.create_task(client.cancel_bulks(ids))
+        await asyncio.sleep(30)
+        begun = {request.path for request in fake_lox24.requests}
+        report = await run
+    assert len(begun) == 55  # and one of the proof
+    assert 100 == report.counts[CancelState.CANCELED]
 
 
 @pytest.mark.looptime
