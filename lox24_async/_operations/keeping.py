@@ -15,6 +15,7 @@ from .matching import MatchBatch, Matches, Progress, only_cancelable
 from .recording import Record
 
 _NEWEST_FIRST: Final = BulkOrder("created_at", descending=True)
+_TICK: Final = 1e-3  # seconds
 _DONE_WITH: Final = (CancelState.CANCELED, CancelState.TOO_LATE, CancelState.NOT_FOUND)
 
 
@@ -124,7 +125,7 @@ class _Keeper:
             wait = max(0.0, begun + interval - now)
             if quiet is not None and looked:
                 left = self._news_at + quiet - now
-                if left <= 0:
+                if left <= _TICK:  # a rest of a rounding would be waited for again and again
                     return
                 wait = min(wait, left)
             try:

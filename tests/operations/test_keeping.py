@@ -127,6 +127,19 @@ async def test_quiet_is_not_an_outage(fake_lox24: FakeLox24) -> None:
 
 
 @pytest.mark.looptime
+async def test_quiet_ends_though_times_are_rounded(fake_lox24: FakeLox24) -> None:
+    """60.235621 + 8 is a little more than 68.235621: no reason to look again and again."""
+    fake_lox24.fail_if(lambda _: Fault(status=401) if len(fake_lox24.requests) > 50 else None)
+    await asyncio.sleep(60.235621 - asyncio.get_running_loop().time())
+    fake_lox24.add_bulk(sender_id="Acme")
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
+        report = await client.keep_canceling(
+            BulkFilter(sender_id_exact="Acme"), quiet=8, poll_interval=1
+        )
+    assert report.counts[CancelState.CANCELED] == 1
+
+
+@pytest.mark.looptime
 async def test_cancelled_again(fake_lox24: FakeLox24) -> None:
     """What is seen running again after ACCEPTED is cancelled again; after CANCELED it is not."""
     one = str(fake_lox24.add_bulk(sender_id="Acme").uuid)
