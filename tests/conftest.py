@@ -3,8 +3,10 @@
 import asyncio
 import os
 import traceback
+from asyncio import constants
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,12 @@ from lox24_async.testing import FakeLox24
 # looptime asks for the current loop before each test; without a word from us, asyncio would
 # make one that nobody closes.
 asyncio.set_event_loop(None)
+
+# In debug mode asyncio writes down where each future, task and handle was made, with the whole
+# stack below pytest: two thirds of the suite's time. A few frames tell as much.
+_walk_stack = traceback.walk_stack
+traceback.walk_stack = lambda f: islice(_walk_stack(f), 2)
+constants.DEBUG_STACK_DEPTH = 2  # type: ignore[misc]
 
 _LOOP = os.environ.get("LOX24_TEST_LOOP", "")
 if _LOOP:

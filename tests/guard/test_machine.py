@@ -527,11 +527,12 @@ class FleetMachine(GuardMachine):
     shared = True
 
 
-GuardMachine.TestCase.settings = FleetMachine.TestCase.settings = settings(
+GuardMachine.TestCase.settings = settings(
     max_examples=120,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+FleetMachine.TestCase.settings = settings(GuardMachine.TestCase.settings, max_examples=40)
 TestGuardMachine = GuardMachine.TestCase
 TestFleetMachine = FleetMachine.TestCase

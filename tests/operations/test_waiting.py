@@ -65,8 +65,8 @@ async def test_last_look(fake_lox24: FakeLox24) -> None:
     bulk, begun = fake_lox24.add_bulk(), loop_time()
     async with client_of(fake_lox24) as client:
         await timeout_of(client, bulk.uuid, timeout=100)
-        assert pytest.approx(99, abs=0.1) == looks(fake_lox24)[-1] - begun
-        assert pytest.approx(100, abs=0.1) == loop_time() - begun
+        assert pytest.approx(99, abs=0.5) == looks(fake_lox24)[-1] - begun
+        assert pytest.approx(100, abs=0.5) == loop_time() - begun
 
 
 @pytest.mark.parametrize(
