@@ -1,6 +1,7 @@
 """What all tests share: a client on the local gateway, and quick retries."""
 
 import asyncio
+import logging
 import os
 import traceback
 from asyncio import constants
@@ -44,7 +45,8 @@ if _LOOP:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Spread the whole suite over the cores; what is named is run in one process."""
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    return (os.cpu_count() or 1) if whole else 0
+    # One more than there are cores: some wait for processes and sockets.
+    return (os.cpu_count() or 1) + 1 if whole else 0
 
 
 _CASES = int(os.environ.get("LOX24_TEST_CASES", "0"))
@@ -114,6 +116,15 @@ def lane_intact() -> Iterator[None]:
     """No test may make the others leave the direct lane, nor leave it itself unseen."""
     yield
     assert DirectLane.works
+
+
+@pytest.fixture(autouse=True)
+def log_level_intact() -> Iterator[None]:
+    """``lox24 --debug`` in one test is not the others' matter."""
+    logger = logging.getLogger("lox24_async")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture
