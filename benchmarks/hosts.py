@@ -82,7 +82,7 @@ class _Host:
     def guard_of(self, token: str) -> Guard:
         """Return the guard of a client with a token."""
         guard = guard_of(self._origin, token)
-        guard.fleet = self.fleet
+        guard.join(self.fleet)
         self.fleet.join(guard, Secret(token), self._origin.store.digest(token))
         return guard
 
@@ -129,6 +129,8 @@ async def _measure(url: str, folder: Path, repeats: int) -> tuple[float, float, 
         await host.claim_and_settle(other)
         times.append((time.perf_counter() - start) * 1e6)
     of_claims = await host.count_commands("eval", "evalsha") - before
+    if of_claims < _CLAIMS:
+        raise RuntimeError("the store was not asked: what was measured is no claim among hosts")
     await host.close()
     return price, whole, median(times), when_open, of_claims / _CLAIMS
 

@@ -240,8 +240,8 @@ def test_spans_have_units(word: str, seconds: float) -> None:
 
 
 def test_503s_in_a_row_end_no_run(gateway: FakeLox24, impatient: None) -> None:
-    """Who probes for all does not use up its attempts so soon: the run's patience counts."""
-    gateway.fail_next(503, times=6)
+    """Who probes for all has not used up its attempts: the run's patience counts."""
+    gateway.fail_next(503, times=12)
     assert lox24("cancel", *add(gateway, 0))[0] == 0
 
 

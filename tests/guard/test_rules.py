@@ -639,11 +639,15 @@ def test_outage_ends_for_all_with_one_success(world: World) -> None:
 
 
 def let_out_at(guard: Guard, caller: Caller, now: float, step: float) -> float:
-    """Ask as a call does, on an event loop that is so late each time; return when it may go."""
-    while (hold := guard.enter(caller, now)) is not None:
+    """Ask as a call does, on an event loop that is so late each time, for 30 s.
+
+    Returns:
+        When it may go; ``inf``: not yet.
+    """
+    end = now + 30
+    while now < end and (hold := guard.enter(caller, now)) is not None:
         now = hold.ask_at + step
-        assert now < T0 + 60
-    return now
+    return now if now < end else inf
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -659,8 +663,7 @@ def test_case_45_no_second_probe_from_a_loop_that_is_late(world: World, elsewher
     late = Caller()
     if elsewhere:
         guard._token.held_by_fleet = Hold(T0 + 4, -inf, counts=False)
-    with pytest.raises(AssertionError):
-        let_out_at(guard, late, T0 + 2.2, 0.1)
+    assert let_out_at(guard, late, T0 + 2.2, 0.1) == inf
 
 
 def test_wave_of_503s_is_one_failure(world: World) -> None:
