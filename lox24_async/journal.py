@@ -233,7 +233,11 @@ class RunRecord:
         self._next = number + 1
         if number >= self._announced:
             self._announce_group()
-        if self._durable and number + self._group >= self._announced:
+        return self._sync_before(number) if self._durable else 0
+
+    def _sync_before(self, number: int) -> int:
+        """Return what has to be on the disk before a bulk goes out; see :meth:`announce`."""
+        if number + self._group >= self._announced:
             self._announce_group()  # on its way to the disk while the others are in flight
             self._writer.begin_sync()
         while self._groups and self._groups[0][0] <= number:
@@ -246,7 +250,8 @@ class RunRecord:
         if group:
             self._announced += len(group)
             self._write_sent(group)
-            self._groups.append((self._announced, self._writer.count))
+            if self._durable:
+                self._groups.append((self._announced, self._writer.count))
 
     def _write_sent(self, bulk_ids: Sequence[str]) -> None:
         self._writer.put(sent_line(bulk_ids))

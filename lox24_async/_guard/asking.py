@@ -11,7 +11,7 @@ from typing import Final
 
 from . import rules
 from .gates import Ticket, TokenGate
-from .rules import Hold
+from .rules import Finding, Hold
 from .view import View
 
 _POLL: Final = 0.05  # seconds between two looks at what other processes have found out
@@ -40,7 +40,7 @@ class Asking:
     def enter(self, ticket: Ticket, now: float, *, take: bool) -> Hold | None:
         """Let a call out, or say when it should ask again; see :meth:`Guard.enter`."""
         origin, token = self._origin, self._token
-        if self._view.is_open:
+        if self._view.is_open():
             if take:
                 self._let_out(ticket, now)
                 if token.line:
@@ -49,9 +49,10 @@ class Asking:
             return None
         with origin.lock:
             self._view.look(now)
-            hold = self._hold(ticket, now)
+            found = self._view.examine(ticket.operation, now)
+            hold = self._hold(ticket, found, now)
             if hold is None and take:
-                hold = self._take(ticket, now)
+                hold = self._take(ticket, found, now)
             if hold is not None:
                 token.line.join(ticket)
                 origin.waiting.add(token)
@@ -65,12 +66,11 @@ class Asking:
         ticket.left_at = now
         ticket.origin_epoch, ticket.token_epoch = self._origin.epoch, self._token.epoch
 
-    def _hold(self, ticket: Ticket, now: float) -> Hold | None:
+    def _hold(self, ticket: Ticket, found: Finding, now: float) -> Hold | None:
         """Say whether a call has to wait, by the record, the pauses, the window and the line."""
         origin, token = self._origin, self._token
         if now < self._view.own_until:
             return Hold(self._view.own_until, inf, counts=True)
-        found = self._view.examine(ticket.operation, now)
         if found.ready_at == inf:
             return Hold(found.ask_at, inf, counts=True)
         ask_at, ready_at, counts = found.ask_at, found.ready_at, found.counts
@@ -147,10 +147,9 @@ class Asking:
         facts = self._origin.record.tokens.get(token.digest)
         return facts is not None and facts.refused
 
-    def _take(self, ticket: Ticket, now: float) -> Hold | None:
+    def _take(self, ticket: Ticket, found: Finding, now: float) -> Hold | None:
         """Claim what a request needs, unless another process was quicker."""
         origin, token = self._origin, self._token
-        found = self._view.examine(ticket.operation, now)
         name = ""
         if found.place or found.probe:
             name = f"{_nonce}{os.getpid():x}.{next(_names):x}"

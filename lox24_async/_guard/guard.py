@@ -108,14 +108,15 @@ class Guard:
     @property
     def is_open(self) -> bool:
         """Whether everybody may send."""
-        return self._view.is_open
+        return self._view.is_open()
 
     def pass_open(self, ticket: Ticket, now: float) -> bool:
         """Let a request out if everybody may send and nobody waits; else nothing is done."""
-        if not self._view.is_open or self._token.line:
+        origin, token = self._origin, self._token
+        if not self._view.is_open() or token in origin.waiting:
             return False
         ticket.claim, ticket.narrow, ticket.left_at = "", False, now
-        ticket.origin_epoch, ticket.token_epoch = self._origin.epoch, self._token.epoch
+        ticket.origin_epoch, ticket.token_epoch = origin.epoch, token.epoch
         return True
 
     def enter(self, ticket: Ticket, now: float, *, take: bool = True) -> Hold | None:
@@ -214,7 +215,7 @@ class Guard:
             call has to back off by itself.
         """
         origin = self._origin
-        if error is None and not ticket.claim and self._view.is_open:
+        if error is None and not ticket.claim and self._view.is_open():
             origin.good_left_at, origin.good_at = ticket.left_at, now
             return None
         return self._learning.settle(ticket, error, now)

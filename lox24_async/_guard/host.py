@@ -19,6 +19,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Final, TypeVar
@@ -44,6 +45,7 @@ _PAGE: Final = 4096
 _SLOTS: Final = (_PAGE, _PAGE + _SLOT_SIZE)
 _SIZE: Final = _PAGE + 2 * _SLOT_SIZE
 _LOCK_WAIT: Final = 0.2  # seconds; who holds it longer is stopped, not short of processor time
+_YIELDS: Final = 50  # tries without a sleep: the lock is held for some twenty microseconds
 _LOOKS: Final = 4  # at a file that is being written
 _DOWN: Final = 70.0  # seconds for which a file that failed is left alone: then no claim stands
 _LOOK_AGAIN: Final = 1.0  # seconds after which the file is looked at though only we have changed it
@@ -221,11 +223,15 @@ class _RecordFile:
         """Take the file's lock, which the kernel drops when its holder dies."""
         if _try_lock(self._fd):
             return
-        end = time.monotonic() + _LOCK_WAIT
+        end, tries = time.monotonic() + _LOCK_WAIT, 1
         while not _try_lock(self._fd):
             if time.monotonic() >= end:
                 raise OSError("another process keeps the guard's file locked")
-            time.sleep(0.0001)
+            tries += 1
+            if tries < _YIELDS:
+                _let_others_run()
+            else:  # its holder is stopped, perhaps
+                time.sleep(0.0001)
 
     def unlock(self) -> None:
         """Give the lock back."""
@@ -308,6 +314,8 @@ def _boot_id() -> bytes:
         text = str(round((time.time() - time.monotonic()) / 10)).encode()
     return hashlib.blake2b(text, digest_size=16).digest()
 
+
+_let_others_run: Final[Callable[[], object]] = getattr(os, "sched_yield", partial(time.sleep, 0))
 
 if sys.platform == "win32":
 

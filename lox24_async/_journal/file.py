@@ -114,12 +114,13 @@ class JournalFile:
             CutError: the rest could not be written.
         """
         extra = 1 if self._torn else 0
-        start = self.size
-        data = b"\n" * extra + data
+        start = self.size if mark_at is not None else 0
+        if extra:
+            data = b"\n" + data
         done = 0
         try:
             while done < len(data):
-                done += os.write(self.fd, data[done:] if done else data)
+                done += os.write(self.fd, data[done:])
         except OSError as error:
             if done:
                 self._torn = data[done - 1 : done] != b"\n"

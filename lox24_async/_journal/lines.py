@@ -33,16 +33,20 @@ _MOST_PLANNED: Final = 500  # ids in a line
 _quote: Final[Any] = encode_basestring_ascii
 
 
+def stamp() -> str:
+    """Return the time as the journal writes it: UTC, in milliseconds."""
+    return _moment(time.time_ns() // 1_000_000)
+
+
+@lru_cache(maxsize=1)  # many outcomes share one
+def _moment(milliseconds: int) -> str:
+    second, rest = divmod(milliseconds, 1000)
+    return f"{_second(second)}.{rest:03d}Z"
+
+
 @lru_cache(maxsize=4)
 def _second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def stamp() -> str:
-    """Return the time as the journal writes it: UTC, in milliseconds."""
-    now = time.time()
-    second = int(now)
-    return f"{_second(second)}.{int((now - second) * 1000):03d}Z"
 
 
 def _line(event: str, values: Mapping[str, Any]) -> bytes:
@@ -120,11 +124,11 @@ def outcome_line(outcome: CancelOutcome) -> bytes:
     bulk = outcome.bulk
     status = messages = price = "null"
     if bulk is not None:
-        status = f"{bulk.status_code:d}"
+        status = str(int(bulk.status_code))
         if bulk.msg_total_count is not None:
             messages = str(bulk.msg_total_count)
         if bulk.price is not None:
-            price = f'"{bulk.price}"'
+            price = f'"{bulk.price!s}"'
     request_id = "null" if outcome.request_id is None else _quote(outcome.request_id)
     bulk_id = f'"{outcome.bulk_id}"'
     error = "null"
