@@ -17,6 +17,7 @@ from sphinx.util import logging
 import lox24_async
 from lox24_async import testing
 from lox24_async.cli import app as program
+from lox24_async.cli import overview
 from lox24_async.cli.exits import CANCEL_CODES, EXIT_CODES, ExitCode
 from lox24_async.errors import STATUS_ERRORS
 
@@ -42,6 +43,7 @@ VARIABLES: Final = {
 }
 _EXPECTED_ELSEWHERE: Final = {"SSL_CERT_FILE", "HTTPS_PROXY"}
 _PRIVATE: Final = {"COLUMNS", "LINES", "HOME", "USER", "PATH"}
+_WIDTH: Final = 96  # characters of a line of the program's help
 _NUMBER: Final = re.compile(r"^\d(?:xx|\d\d): ")
 
 
@@ -158,20 +160,20 @@ def _variables(path: Path) -> Iterator[str]:
 
 def _commands() -> str:
     lines = ["# lox24: all commands and options", "", "Made from the program's own help.", ""]
-    lines += ["```text", _help(), "```", ""]
-    for name in program._COMMANDS:  # pyright: ignore[reportPrivateUsage]
+    lines += ["```text", overview.page(_WIDTH), "```", ""]
+    for name in overview.COMMANDS:
         lines += [f"## lox24 {name}", "", "```text", _help(name), "```", ""]
     return "\n".join(lines)
 
 
-def _help(*words: str) -> str:
+def _help(name: str) -> str:
     import io  # noqa: PLC0415
 
     from rich.console import Console  # noqa: PLC0415
 
     out = io.StringIO()
-    console = Console(file=out, width=96, force_terminal=False, color_system=None)
-    program.app.help_print([*words], console=console)
+    console = Console(file=out, width=_WIDTH, force_terminal=False, color_system=None)
+    program.app.help_print([name], console=console)
     return out.getvalue().strip()
 
 

@@ -1,6 +1,6 @@
 """The ``lox24`` command, for a person on call. Needs the extra ``cli``.
 
-``app`` names the commands; ``commands`` has a file for each; ``reading`` understands what is
+``overview`` tells of the commands, ``app`` reads what is typed; ``commands`` has a file for each; ``reading`` understands what is
 typed and what is in files, ``telling`` writes for people and for machines, ``running`` has the
 client, the loop and the signals. A new command is a file in ``commands`` and its help in ``app``.
 """
@@ -54,6 +54,10 @@ def _run() -> int:
                     file=sys.stderr,
                 )
                 return _USAGE
+            from .overview import answer  # noqa: PLC0415  not for the library
+        code: int | None = answer(sys.argv[1:])
+        if code is not None:
+            return code
         if sys.argv[1:2] == ["cancel"]:
             with interruptible_import():
                 from .at_once import cancel_at_once  # noqa: PLC0415  not for the help
