@@ -197,8 +197,8 @@ class OriginGate:
         """Whether the last 429 that was ours has not LOX24's form."""
         self.down_since = inf
         """When the first failure came of the trouble that stands."""
-        self.hurried = False
-        """Whether a probe was sent before its time, in the trouble that stands."""
+        self.hurried_at = -inf
+        """When a probe was last let go before its time, in the trouble that stands."""
         self.refunded_at = -inf
         """When a place in the budget was last given back."""
         self.good_left_at = -inf

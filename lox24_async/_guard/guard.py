@@ -163,17 +163,27 @@ class Guard:
         rest = self._origin.rest
         return rest.lease_ends if rest.shut and rest.prober is not None else now
 
-    def hurry(self, now: float) -> bool:
-        """Let the next probe go at once, for those who cannot wait for it: once in an outage.
+    def hurry(self, now: float, since: float) -> bool:
+        """Let the next probe go at once, for those who cannot wait for it.
+
+        Once in an outage for all who have waited since then; who came later gets one of their own.
+
+        Args:
+            now: Seconds of the clock.
+            since: When they began to wait.
 
         Returns:
             Whether it may. Never while a 429 stands.
         """
         origin = self._origin
         with origin.lock:
-            if origin.hurried or not origin.rest.shut or origin.record.block is not None:
+            if (
+                origin.hurried_at >= since
+                or not origin.rest.shut
+                or origin.record.block is not None
+            ):
                 return False
-            origin.hurried, origin.rest.probe_at = True, min(origin.rest.probe_at, now)
+            origin.hurried_at, origin.rest.probe_at = now, min(origin.rest.probe_at, now)
             return True
 
     def held_back_until(self, now: float) -> float:

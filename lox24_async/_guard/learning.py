@@ -184,7 +184,7 @@ class Learning:
             rest.end()
             origin.epoch += 1
         if not origin.shut:
-            origin.down_since, origin.hurried = inf, False
+            origin.down_since, origin.hurried_at = inf, -inf
 
     def _add_to_wave(self, ticket: Ticket, error: Lox24Error, now: float) -> None:
         origin = self._origin

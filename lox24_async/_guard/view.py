@@ -70,7 +70,7 @@ class View:
         if record.block is not None:
             origin.down_since = min(origin.down_since, now)
         elif not origin.rest.shut:  # another process has seen its end
-            origin.down_since, origin.hurried = inf, False
+            origin.down_since, origin.hurried_at = inf, -inf
         for token in origin.tokens.values():
             token.look(record.tokens.get(token.digest), now)
         if record.block is not None and origin.window is None:

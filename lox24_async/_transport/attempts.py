@@ -209,15 +209,15 @@ class Attempts:
         """Return when to ask again; raise if the call cannot wait so long."""
         max_wait = self._policy.max_wait
         limit = call.limit(now, max_wait if hold.counts else None, self._guard.down_since)
-        together = call.since is not None and self._guard.is_resting
-        if together and hold.ready_at > limit:
+        since = call.since if self._guard.is_resting else None  # a batch's, which waits together
+        if since is not None and hold.ready_at > limit:
             # What a batch waits for may be over before the next probe is due: look once more.
             last = limit - min(_LAST_PROBE, max_wait / 4)
-            if now < last or self._guard.hurry(now):
+            if now < last or self._guard.hurry(now, since):
                 return max(last, now)
         # A rest of a tick is none: it would be waited for again and again.
         over = hold.ready_at > limit or limit - now <= _TICK
-        if together and over and (end := self._guard.probe_ends(now)) > now:
+        if since is not None and over and (end := self._guard.probe_ends(now)) > now:
             # The last probe is out, and its answer may be a good one: late, but it counts.
             limit, over = end if call.deadline is None else min(end, call.deadline), False
         if over or self._gives_up_looking(call, now):

@@ -1,8 +1,9 @@
 """The ``lox24`` command, for a person on call. Needs the extra ``cli``.
 
-``overview`` tells of the commands, ``app`` reads what is typed; ``commands`` has a file for each; ``reading`` understands what is
-typed and what is in files, ``telling`` writes for people and for machines, ``running`` has the
-client, the loop and the signals. A new command is a file in ``commands`` and its help in ``app``.
+``overview`` tells what the commands do, ``app`` reads what is typed; ``commands`` has a file for
+each; ``reading`` understands what is typed and what is in files, ``telling`` writes for people and
+for machines, ``running`` has the client, the loop and the signals. A new command is a file in
+``commands`` and its help in ``overview``.
 """
 
 import os

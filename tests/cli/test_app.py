@@ -87,6 +87,7 @@ def test_a_kill_ends_it_as_ctrl_c_does() -> None:
     assert err.endswith("The sandbox has ended.\n")
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_docs_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every console block of docs/command-line.md, line by line as it stands."""
     text = DOCS.read_text(encoding="utf-8")

@@ -626,6 +626,7 @@ _MEASURED = (
 )
 
 
+@pytest.mark.slow
 def test_10_000_ids_under_a_live_bar_that_costs_little(gateway: FakeLox24) -> None:
     """Each is cancelled once; under 5 % of the time, and of what is computed, is the bar's."""
     ids = add(gateway, *[0] * 10_000)

@@ -358,6 +358,7 @@ class TestEveryCommand:
         assert gateway.requests == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_130_for_every_command(gateway: FakeLox24) -> None:
     """Without a traceback, and at once: only a delete in flight waits for its answer."""
     slow = {"DELETE": Fault(delay=3)}  # less than the five seconds that it gets

@@ -266,6 +266,7 @@ def test_keep_trying_outlasts_an_outage(
         assert left < 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", ["1", "10"])
 def test_keep_trying_ends_though_one_id_always_fails(
     gateway: FakeLox24, impatient: None, monkeypatch: pytest.MonkeyPatch, width: str
@@ -485,6 +486,7 @@ def test_the_sandbox_goes_wrong_as_it_is_told(
         assert "GET /bulks" in child.communicate(timeout=MOST)[1]
 
 
+@pytest.mark.slow
 def test_ten_thousand_ids_of_a_pipe_in_flat_memory(gateway: FakeLox24) -> None:
     """What is read and not sent yet waits in the pipe, not here."""
     ids = add(gateway, *[0] * 10_000)

@@ -139,6 +139,7 @@ async def test_case_44_who_finds_no_place_is_told_how_long(fake_lox24: FakeLox24
     assert pause.seconds == pytest.approx(error.retry_after)
 
 
+@pytest.mark.slow
 async def test_case_45_slow_first_answer(fake_lox24: FakeLox24) -> None:
     """Case 45: the first of 1,000 takes 20 s: a second probe goes after 2 s, then all."""
     ids = add(fake_lox24, 1_000)
@@ -290,7 +291,9 @@ async def test_case_42_good_answer_to_a_later_request(fake_lox24: FakeLox24, sta
     assert loop_time() - begun < 5
 
 
-@pytest.mark.parametrize("number", [45, 50, 51])
+@pytest.mark.parametrize(
+    "number", [45, *(pytest.param(later, marks=pytest.mark.slow) for later in (50, 51))]
+)
 async def test_case_43_one_odd_503_of_a_thousand(fake_lox24: FakeLox24, number: int) -> None:
     """Case 43: the 50th alone is 503 with an hour to wait: the others are done in seconds."""
     seen = 0

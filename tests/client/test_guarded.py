@@ -898,6 +898,7 @@ async def test_as_many_bad_ids_as_workers_cost_no_other(fake_lox24: FakeLox24, s
     assert 40 == report.counts[CancelState.CANCELED]
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 async def test_in_a_long_outage_few_are_set_aside(fake_lox24: FakeLox24) -> None:
     """Not thousands, though the policy's delays are next to nothing."""

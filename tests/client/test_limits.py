@@ -90,6 +90,7 @@ async def test_case_55_a_batch(
     assert sum(n * count for n, count in tries.items()) <= 1.25 * COUNT
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 @ALL
 async def test_case_55_calls_of_their_own(
@@ -120,6 +121,7 @@ async def test_case_55_two_clients(
     assert behind.seconds <= times * ideal
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 @pytest.mark.parametrize(
     ("per_second", "burst", "count"), [(5, 1, 60), (5, 5, 60), (500, 5, 600), (500, 50, 600)]
@@ -138,6 +140,7 @@ async def test_case_55_other_rates(
     assert behind.seconds <= 3 * max(count / per_second, count / 10 * LATENCY) + 3
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 async def test_case_55_a_limit_that_begins_and_changes(fake_lox24: FakeLox24) -> None:
     """Case 55: no limit for 300 requests, then 100 a second, then 10 a second."""
@@ -160,6 +163,7 @@ async def test_case_55_a_limit_that_begins_and_changes(fake_lox24: FakeLox24) ->
     assert behind.seconds <= 3 * (0.6 + 3 + 10)
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 async def test_case_55_after_the_limit_is_gone(fake_lox24: FakeLox24) -> None:
     """Case 55: half a minute after the last refusal all goes at full width again."""
@@ -177,6 +181,7 @@ async def test_case_55_after_the_limit_is_gone(fake_lox24: FakeLox24) -> None:
 # --- what fails, and is no limit
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_one_id_fails_for_ever(fake_lox24: FakeLox24, status: int) -> None:
@@ -195,6 +200,7 @@ async def test_one_id_fails_for_ever(fake_lox24: FakeLox24, status: int) -> None
     assert behind.seconds <= 30
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 async def test_one_in_ten_fails(fake_lox24: FakeLox24) -> None:
     """Errors at any pace are not taken for a limit for ever: each costs its pause, no more."""
@@ -213,6 +219,7 @@ async def test_one_in_ten_fails(fake_lox24: FakeLox24) -> None:
     assert behind.seconds <= 60
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 async def test_an_outage_is_no_limit(fake_lox24: FakeLox24) -> None:
     """However many probes failed: when the service is back, all is as before within a second."""

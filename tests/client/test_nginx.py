@@ -101,6 +101,7 @@ async def listens(url: str) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "status", "header", "ideal", "times"),
     [
@@ -139,6 +140,7 @@ async def test_case_55_behind_nginx(
     assert seconds <= times * ideal + 4  # the rest is this machine's
 
 
+@pytest.mark.slow
 async def test_case_55_calls_of_their_own_behind_nginx(
     fake_lox24: FakeLox24, tmp_path: Path
 ) -> None:

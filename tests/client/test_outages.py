@@ -1,6 +1,7 @@
 """An outage costs a batch ``max_wait`` once, not each id; and what ends in time costs no id."""
 
 import asyncio
+import random
 import socket
 from typing import Any
 from uuid import uuid4
@@ -160,8 +161,12 @@ async def test_case_56_what_was_done_is_done(fake_lox24: FakeLox24) -> None:
 
 
 @pytest.mark.looptime
-async def test_case_56_a_later_batch_may_probe(fake_lox24: FakeLox24) -> None:
+@pytest.mark.parametrize("jitter", [0.5, 0.999])
+async def test_case_56_a_later_batch_may_probe(
+    fake_lox24: FakeLox24, monkeypatch: pytest.MonkeyPatch, jitter: float
+) -> None:
     """Case 56: when one batch has given up, the next finds out whether the service is back."""
+    monkeypatch.setattr(random, "random", lambda: jitter)  # 0.999: the next probe is far off
     fake_lox24.intermediaries = [Down(0, 5)]
     ids = [fake_lox24.add_bulk().uuid for _ in range(COUNT)]
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, retry=FOUR) as client:

@@ -70,6 +70,7 @@ def tokens(gateway: FakeLox24) -> Counter[str]:
     return Counter(request.headers["X-LOX24-AUTH-TOKEN"] for request in gateway.requests)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_case_49_sixteen_workers_with_a_wrong_token(
     fake_lox24: FakeLox24, tmp_path: Path
@@ -87,6 +88,7 @@ async def test_case_49_sixteen_workers_with_a_wrong_token(
     }
 
 
+@pytest.mark.slow
 async def test_case_49_workers_with_a_good_token_do_not_wait_for_each_other(
     fake_lox24: FakeLox24, tmp_path: Path
 ) -> None:
@@ -124,6 +126,7 @@ async def shell(gateway: FakeLox24, directory: Path, token: str, script: str) ->
     return said.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "script",

@@ -30,6 +30,7 @@ def benchmark(*arguments: object, plain: bool = False) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_every_measurement_runs(tmp_path: Path) -> None:
     """Each measurement ends well, tells its verdicts, and leaves its figures and the picture."""
     told = benchmark(*ALL, "--requests", 20, "--output", tmp_path)
@@ -43,6 +44,7 @@ def test_every_measurement_runs(tmp_path: Path) -> None:
     assert "lox24_async, cancel_bulks" in {text.text for text in picture.iter()}
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_behind_a_limit(tmp_path: Path) -> None:
     """Behind each of the five limits three clients cancel; ours, both of them, cancel all."""
     assert "{attempts: ids}" in benchmark("limits", "--requests", 20, "--output", tmp_path)

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -30,9 +31,14 @@ def blocks(page: Path, language: str) -> list[str]:
     return [code for said, code in BLOCK.findall(text) if said == language]
 
 
-def pages_with(language: str) -> list[Path]:
+def pages_with(language: str) -> list[Any]:
     """Return the pages that have blocks in a language."""
-    return [page for page in PAGES if blocks(page, language)]
+    slow = {DOCS / "how-to" / "tests.md"} if language == "python" else set()  # it runs pytest
+    return [
+        pytest.param(page, marks=[pytest.mark.slow] if page in slow else [])
+        for page in PAGES
+        if blocks(page, language)
+    ]
 
 
 def name_of(page: Path) -> str:

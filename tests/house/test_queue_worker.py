@@ -45,6 +45,7 @@ async def stop(environment: dict[str, str], folder: Path, ids: list[str]) -> dic
     return dict(line.split(" ", 1) for line in out.decode().splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_workers_behind_one_guard(
     fake_lox24: FakeLox24, redis_server: RedisServer, tmp_path: Path

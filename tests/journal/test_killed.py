@@ -119,6 +119,7 @@ async def kill(fake_lox24: FakeLox24, client: Lox24Client, tmp_path: Path, seeds
         await doomed.resume(client)
 
 
+@pytest.mark.slow
 async def test_killed(fake_lox24: FakeLox24, client: Lox24Client, tmp_path: Path) -> None:
     """Case 75's kind: killed at random moments, nothing is lost, and the resumed run ends well."""
     await kill(fake_lox24, client, tmp_path, range(12))

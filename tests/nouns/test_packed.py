@@ -92,7 +92,7 @@ def same(one: Bulk, other: Bulk) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(
     raws=replies,
     form=st.sampled_from([Bulk, JsonLdBulk]),

@@ -668,7 +668,8 @@ async def test_errors_and_logs_hold_no_text_and_no_phone(
         attempt_timeout=10,
     ) as client:
         error = await failure(client)
-    shown = [str(error), repr(error), repr(vars(error)), caplog.text, repr(pickle.dumps(error))]
+    logged = "".join(one.getMessage() for one in caplog.records if one.name == "lox24_async")
+    shown = [str(error), repr(error), repr(vars(error)), logged, repr(pickle.dumps(error))]
     for personal in (*PHONES, "Anna Berg", "4711"):
         assert not [part for part in shown if personal in part]
 
@@ -681,7 +682,9 @@ async def test_a_success_logs_no_text_and_no_phone(
     bulk = await client.create_bulk(DRAFT)
     assert "POST /bulks: 201" in caplog.text
     for personal in (*PHONES, "Anna Berg", "4711"):
-        assert personal not in caplog.text + repr(bulk) + repr(DRAFT)
+        # Ours alone: a port may be like a number.
+        logged = "".join(one.getMessage() for one in caplog.records if one.name == "lox24_async")
+        assert personal not in logged + repr(bulk) + repr(DRAFT)
 
 
 # --- delete

@@ -223,7 +223,7 @@ ids = st.uuids().map(str) | st.uuids().map(lambda uuid: str(uuid).upper())
         optional=dict.fromkeys((*FIELDS, "@id", "ip", "extra", "as_sent"), json_values | ids),
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whatever_comes_goes_out_again(reply: dict[str, Any]) -> None:
     """unstructure(structure(x)) == x for any JSON in any field."""
     assert reply == CONVERTER.unstructure(CONVERTER.structure(reply, BulkMessage))

@@ -211,7 +211,7 @@ def test_case_31_no_value_makes_the_check_itself_fail(make: Callable[[], object]
     assert str(caught.value).isprintable()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     value=st.text()
     | st.uuids().map(str)
@@ -612,7 +612,7 @@ printable_ish = st.text(max_size=40) | st.text(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     status=st.integers(100, 999),
     body=st.binary(max_size=60)
@@ -648,7 +648,7 @@ def test_any_answer_is_a_typed_error_fit_to_print(
         assert 200 <= status < 300 or isinstance(error, IntermediaryError)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(text=st.text() | printable_ish, limit=st.integers(1, 50))
 def test_foreign_text_is_made_fit_to_print(text: str, limit: int) -> None:
     """One line, printable, cut; what was harmless is as it was."""
@@ -834,7 +834,7 @@ odd_dates = st.from_regex(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     value=st.text()
     | st.text("0123456789")
