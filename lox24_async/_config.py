@@ -169,7 +169,7 @@ def check_proxy(value: object, base_url: str) -> str | None:
 
 def proxy_from_environment(base_url: str) -> str | None:
     """Return the proxy that ``LOX24_PROXY`` names; for a loopback host there is none."""
-    if _is_loopback(urlsplit(base_url).hostname or ""):
+    if is_loopback(base_url):
         return None
     return os.environ.get("LOX24_PROXY") or None
 

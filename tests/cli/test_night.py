@@ -7,6 +7,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import pytest
@@ -287,10 +288,18 @@ def test_what_was_left_alone_behind_the_question_is_told(gateway: FakeLox24) -> 
     day = datetime(2026, 3, 1, tzinfo=UTC)
     for count in range(12):
         gateway.add_bulk(0, msg_total_count=100 - count, created_at=day)
+    pages = list[int]()
+
+    def come(request: ReceivedRequest) -> None:
+        """Let two more come when the listing is read backwards, which it is ahead of the answer."""
+        pages.append(int(parse_qs(urlsplit(request.path).query).get("page", ["0"])[0]))
+        if pages[-2:] == [6, 5]:
+            gateway.add_bulk(0, msg_total_count=500, created_at=None)
+            gateway.add_bulk(0, msg_total_count=500, created_at=day + timedelta(days=1))
+
+    gateway.fail_if(come)
     with Screen("cancel", "--matching", "--all") as screen:
         screen.until("Cancel these 12? [y/N] ")
-        gateway.add_bulk(0, msg_total_count=500, created_at=None)
-        gateway.add_bulk(0, msg_total_count=500, created_at=day + timedelta(days=1))
         screen.type("y\n")
         code, seen = screen.end()
     assert code == 0
@@ -414,6 +423,15 @@ def test_the_doctor_s_exit_code_says_what_it_is(
     assert lox24("doctor")[0] == code
     assert len(gateway.requests) == 1
     assert lox24("doctor", "--base-url", free_url())[0] == 5
+
+
+def test_the_doctor_knows_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its address: what is sent there goes past the proxy, and shares no guard."""
+    monkeypatch.setenv("LOX24_PROXY", "http://proxy:3128")
+    monkeypatch.delenv("LOX24_GUARD", raising=False)
+    _, out, _ = lox24("doctor", "--base-url", free_url().replace("127.0.0.1", "127.0.0.2"))
+    assert re.search("^proxy +none$", out, re.MULTILINE)
+    assert re.search("^guard +process$", out, re.MULTILINE)
 
 
 def test_a_proxy_is_named_by_an_option(gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch) -> None:

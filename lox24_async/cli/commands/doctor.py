@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,7 +21,6 @@ from lox24_async.cli.telling.tables import say
 from lox24_async.cli.text import mask, printable
 
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"  # no bulk has this id
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 _OFF: Final = 60.0  # seconds: a clock that is more wrong than that is told in yellow
 
 
@@ -77,7 +77,12 @@ class _Doctor:
         return "LOX24_BASE_URL" if self._connection.base_url == given else "--base-url"
 
     def _is_local(self) -> bool:
-        return urlsplit(self._connection.place).hostname in _LOOPBACK
+        """Whether it is this machine, for which the client takes no proxy and shares no guard."""
+        host = urlsplit(self._connection.place).hostname or ""
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
     def _proxy(self) -> str:
         named = self._connection.proxy
