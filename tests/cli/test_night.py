@@ -425,11 +425,12 @@ def test_the_doctor_s_exit_code_says_what_it_is(
     assert lox24("doctor", "--base-url", free_url())[0] == 5
 
 
-def test_the_doctor_knows_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_knows_this_machine(gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its address: what is sent there goes past the proxy, and shares no guard."""
     monkeypatch.setenv("LOX24_PROXY", "http://proxy:3128")
     monkeypatch.delenv("LOX24_GUARD", raising=False)
     _, out, _ = lox24("doctor", "--base-url", free_url().replace("127.0.0.1", "127.0.0.2"))
+    assert gateway.requests == []
     assert re.search("^proxy +none$", out, re.MULTILINE)
     assert re.search("^guard +process$", out, re.MULTILINE)
 
