@@ -6,6 +6,7 @@ import re
 import subprocess
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -433,6 +434,40 @@ def test_the_doctor_knows_this_machine(gateway: FakeLox24, monkeypatch: pytest.M
     assert gateway.requests == []
     assert re.search("^proxy +none$", out, re.MULTILINE)
     assert re.search("^guard +process$", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(90, "90 s behind LOX24's: set it"), (-30, "30 s ahead of LOX24's$"), (None, "no date$")],
+)
+def test_the_doctor_tells_how_wrong_the_clock_is(
+    gateway: FakeLox24, seconds: int | None, said: str
+) -> None:
+    """By the date of LOX24's answer, to some seconds."""
+    date = "soon"
+    if seconds is not None:
+        date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+    gateway.fail_if(lambda _: Fault(status=404, headers={"Date": date}))
+    code, out, _ = lox24("doctor")
+    found = re.search("^clock +(.*)", out, re.MULTILINE)
+    assert code == 0
+    assert found is not None
+    told = re.sub(r"(8[89]|9[0-5])( s behind)", r"90\2", found[1])
+    assert re.search(said, re.sub(r"(2[5-9]|3[0-2])( s ahead)", r"30\2", told)), told
+
+
+def test_the_doctor_shows_no_password_of_the_guard(
+    gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis is named without its password, and so is the proxy."""
+    monkeypatch.setenv("LOX24_GUARD", "redis://u:geheim@127.0.0.1:1/0")
+    line = ("--proxy", "http://u:geheim@127.0.0.1:1", "--base-url", "https://localhost:1")
+    code, out, err = lox24("doctor", *line)
+    assert code == 5
+    assert "redis://127.0.0.1:1 (LOX24_GUARD)" in out
+    assert "http://127.0.0.1:1 (--proxy)" in out
+    assert "geheim" not in out + err
+    assert gateway.requests == []
 
 
 def test_a_proxy_is_named_by_an_option(gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch) -> None:
