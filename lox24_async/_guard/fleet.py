@@ -177,10 +177,10 @@ class Fleet:
             return False
         with suppress(OSError):
             await self._tell()
-        for task in tuple(self._tasks):
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(Exception):
             await self._client.aclose()
         return True

@@ -224,6 +224,7 @@ def directory_is_for_all(directory: Path) -> None:
     directory.chmod(0o777)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     "spoil",
     [
