@@ -175,8 +175,9 @@ class Fleet:
         self.users -= 1
         if self.users:
             return False
-        with suppress(OSError):
-            await self._tell()
+        await self._tell()
+        async with self._turn:  # what was being told already is told then
+            pass
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
