@@ -21,6 +21,7 @@ from lox24_async import (
     BulkFilter,
     BulkStatus,
     CancelJournal,
+    CancelOutcome,
     CancelReport,
     CancelState,
     ConfigurationError,
@@ -35,6 +36,7 @@ from lox24_async._journal import file as file_module
 from lox24_async._journal.file import JournalFile
 from lox24_async._journal.lines import MARK, run_line
 from lox24_async._journal.writer import Writer
+from lox24_async._operations.recording import Record
 from lox24_async.testing import FakeLox24
 from tests.conftest import puts
 
@@ -486,6 +488,18 @@ async def test_time_is_over_within_a_stream(
     await client.cancel_bulks(slowly(), journal=CancelJournal(path), timeout=0.15)
     assert CancelJournal.read(path)[ids[1]].state is CancelState.NOT_SENT
     assert [b for one in lines(path, "sent") for b in one["bulk_ids"]] == [ids[0]]
+
+
+async def test_outside_a_run_nothing_is_written(client: Lox24Client, path: Path) -> None:
+    """What comes before a run begins, or after its end, is not in the file."""
+    record = Record(CancelJournal(path), client._engine, 1)
+    bulk_id = str(uuid4())
+    assert record.announce(bulk_id) == 0
+    await record.synced(1)
+    record.skip(bulk_id)
+    record.note(CancelOutcome(bulk_id, CancelState.NOT_SENT))
+    record.end(interrupted=False)
+    assert path.read_bytes() == b""
 
 
 def test_a_file_that_cannot_be_read_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
