@@ -160,6 +160,19 @@ async def test_change_seen_before_anything_left(
     assert not DirectLane.works
 
 
+async def test_change_seen_by_many_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All that were on the direct lane go by the session; there is one warning for them."""
+    BEFORE["no parameters"](monkeypatch)
+    wanted = ids(20)
+    async with FaultServer() as server, client_of(server.url, proven=True) as client:
+        report = await client.cancel_bulks(wanted)
+        assert dict.fromkeys(wanted, 1) == Counter(r.bulk_id for r in server.requests)
+    assert 20 == report.counts[CancelState.CANCELED]
+    assert 1 == len(warnings_of(caplog))
+
+
 @pytest.mark.parametrize("change", BEFORE.values(), ids=BEFORE)
 async def test_change_seen_before_a_create_left(
     change: Change, monkeypatch: pytest.MonkeyPatch

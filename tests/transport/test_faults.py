@@ -93,6 +93,26 @@ async def test_case_17_another_bulks_answer_is_no_success() -> None:
         assert [0, 1, 2, 3] == [request.line for request in server.requests]
 
 
+async def test_case_17_two_lines_out_of_step_at_once() -> None:
+    """The second one finds all connections dropped already."""
+    both = asyncio.Event()
+
+    async def stray(_: Received, line: Line) -> None:
+        await both.wait()
+        await line.send(answer(summary(OTHER_ID)))
+
+    policy = RetryPolicy(initial_delay=0.1)
+    async with FaultServer(put=[bulk(), stray, stray, bulk()]) as server:
+        async with client_of(server.url, retry=policy) as client:
+            await client.cancel_bulk(BULK_ID)  # the token is proven
+            calls = [asyncio.create_task(client.cancel_bulk(one)) for one in ids(2)]
+            await server.arrival(3)
+            both.set()
+            ends = await asyncio.gather(*calls)
+        assert [True, True] == [end.is_canceled for end in ends]
+        assert 5 == server.puts
+
+
 async def test_case_17_after_another_bulks_answer_the_look_tells() -> None:
     """What the look sees is returned."""
     async with FaultServer(put=answer(summary(OTHER_ID)), get=bulk(15)) as server:
