@@ -463,6 +463,7 @@ def test_held_back_is_no_block() -> None:
 # --- the sandbox
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [

@@ -153,6 +153,7 @@ async def test_the_clients_own_pause_is_shown(fake_lox24: FakeLox24) -> None:
 # --- what the bar costs
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 @pytest.mark.parametrize("cost", [0.0, 0.001, 0.01, 0.03])
 async def test_a_bar_takes_less_than_5_percent_however_slow_its_terminal(cost: float) -> None:

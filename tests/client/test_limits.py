@@ -105,6 +105,7 @@ async def test_case_55_calls_of_their_own(
     assert behind.seconds <= times * ideal
 
 
+@pytest.mark.slow
 @pytest.mark.looptime
 @ALL
 async def test_case_55_two_clients(

@@ -158,7 +158,9 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("limit", [10, 700, 3_000, 9_000, 20_000])
+@pytest.mark.parametrize(
+    "limit", [10, 700, *(pytest.param(n, marks=pytest.mark.slow) for n in (3_000, 9_000, 20_000))]
+)
 @pytest.mark.parametrize("lift", [False, True])
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
 async def test_a_full_disk_in_mid_run(

@@ -834,7 +834,7 @@ DONE = BulkFilter(status_codes=[BulkStatus.PROCESSED])
         (30, JsonLdBulk, CANCELABLE),
         (30, Bulk, DONE),
         *(
-            (size, form, wanted)
+            pytest.param(size, form, wanted, marks=[pytest.mark.slow] if size > 100 else [])
             for size in (100, 999, 5000)
             for form in (Bulk, JsonLdBulk)
             for wanted in (None, CANCELABLE)

@@ -179,6 +179,7 @@ async def test_case_59_a_short_huge_error_that_comes_at_once() -> None:
         assert len(getattr(error, "body", "")) < 2_100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filler", FILLERS, ids=repr)
 @pytest.mark.parametrize("size", [12 * MIB, 60 * MIB], ids=["12 MiB", "60 MiB"])
 @pytest.mark.parametrize("operation", ["get_bulk", "list_bulks_page", "get_bulk_status"])
