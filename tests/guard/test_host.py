@@ -423,6 +423,19 @@ def test_case_50_lock_of_a_stopped_process(
     assert store.update(10.0, mark)[1].epoch == 2, "the lock died with its holder"
 
 
+def test_lock_that_is_soon_given_back_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another process changes the record at that moment: no reason to go on without it."""
+    store = store_of(tmp_path)
+    real, taken = host._try_lock, iter([True] * (host._YIELDS + 2))
+    monkeypatch.setattr(host, "_try_lock", lambda fd: not next(taken, False) and real(fd))
+    assert store.update(10.0, mark)[1].epoch == 1
+    assert list(taken) == []
+    assert store_of(tmp_path).read(10.0).epoch == 1
+    assert not caplog.records
+
+
 def damage(path: Path, at: int) -> None:
     """Change one byte of a file."""
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as page:
