@@ -61,10 +61,10 @@ class CancelJournal:
             raise ConfigurationError("durable must be True or False")
         self._note = note
         self._durable = durable
+        self._size: int | None = None  # of the file when it was read; None: it has to be
         self._error: JournalError | None = None
         self._record: RunRecord | None = None
         JournalFile(self._path).close()  # so that it is refused here and now
-        self._size = -1
         self._reading = self._read()
 
     def __repr__(self) -> str:
@@ -142,7 +142,7 @@ class CancelJournal:
         try:
             size = self._path.stat().st_size
         except OSError:
-            size = -1
+            size = -1  # of no file: to be read, which says why not
         if size != self._size or self._record is not None:
             self._reading = self._read()
         return self._reading
@@ -182,7 +182,7 @@ class CancelJournal:
 
     def _end(self) -> None:
         self._record = None
-        self._size = -1
+        self._size = None
 
     def _complain(self, error: OSError) -> None:
         if self._error is None:

@@ -321,7 +321,7 @@ def _wiser(before: CancelOutcome, after: CancelOutcome) -> CancelOutcome:
             knows_less = state is CancelState.NOT_SENT or (
                 has_verdict(before) and _knows_nothing(after)
             )
-        case CancelState.NOT_SENT:
+        case _:  # NOT_SENT
             knows_less = False
     return before if knows_less else after
 

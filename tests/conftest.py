@@ -55,7 +55,7 @@ if _CASES:
     def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep a few cases of each test, for who looks at coverage: the first, the last, between.
 
-        What they reach, the whole suite reaches.
+        What they reach, the whole suite reaches. Of a test that says ``every_case``, keep all.
         """
         cases: dict[str, list[pytest.Item]] = {}
         for item in items:
@@ -65,6 +65,8 @@ if _CASES:
         items[:] = kept
 
     def _spread(cases: list[pytest.Item]) -> list[pytest.Item]:
+        if cases[0].get_closest_marker("every_case"):
+            return cases
         last = len(cases) - 1
         chosen = {round(last * number / max(_CASES - 1, 1)) for number in range(_CASES)}
         return [cases[number] for number in sorted(chosen)]

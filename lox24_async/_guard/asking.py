@@ -13,6 +13,7 @@ from . import rules
 from .gates import Ticket, TokenGate
 from .rules import Finding, Hold
 from .view import View
+from .window import Window
 
 _POLL: Final = 0.05  # seconds between two looks at what other processes have found out
 _LOOK: Final = 0.05  # seconds between two looks whether the event loop is on time
@@ -78,7 +79,8 @@ class Asking:
             ask_at, counts = max(ask_at, origin.rest.ask_at(now)), True
             ready_at = max(ready_at, origin.rest.probe_at)
         if not origin.shut and not found.place:  # nothing to probe
-            return None if origin.window is None else self._hold_by_window(ticket, now)
+            window = origin.window
+            return None if window is None else self._hold_by_window(ticket, window, now)
         fleet = token.held_by_fleet or _NOT_HELD
         late_since = max(found.late_since, fleet.ask_at)  # that of another host, most often
         if now < fleet.ask_at:
@@ -116,10 +118,7 @@ class Asking:
             token.look_at = now + _LOOK
         return token.calm >= _CALM and now <= token.look_at + _ON_TIME
 
-    def _hold_by_window(self, ticket: Ticket, now: float) -> Hold | None:
-        window = self._origin.window
-        if window is None:
-            return None
+    def _hold_by_window(self, ticket: Ticket, window: Window, now: float) -> Hold | None:
         foremost = next(self._token.line.foremost(), ticket)
         free = window.free(now)
         if not free:

@@ -175,12 +175,13 @@ class Fleet:
         self.users -= 1
         if self.users:
             return False
-        with suppress(OSError):
-            await self._tell()
-        for task in tuple(self._tasks):
+        await self._tell()
+        async with self._turn:  # what was being told already is told then
+            pass
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
         with suppress(Exception):
             await self._client.aclose()
         return True

@@ -105,7 +105,4 @@ def _refused(status: int, seconds: float, what: str, token: TokenGate) -> Lox24E
 
 
 def _wall(seconds: float) -> datetime:
-    try:
-        return datetime.now(UTC) + timedelta(seconds=seconds)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC)
+    return datetime.now(UTC) + timedelta(seconds=seconds)

@@ -129,7 +129,7 @@ def forget(origin: str | None = None) -> None:
                 del gates[key]
 
 
-def _forget_after_fork() -> None:
+def _forget_after_fork() -> None:  # pragma: no cover - in a forked child, not measured
     # The child has other threads and loops; a lock or a waiter of the parent is dead here.
     global _lock  # noqa: PLW0603
     _lock = threading.RLock()

@@ -5,6 +5,7 @@ goes out to them.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
@@ -129,8 +130,7 @@ class View:
     def _next_in_line(self, now: float) -> Iterator[Ticket]:
         window = self.origin.window
         for gate in self.origin.waiting:
-            if (ticket := gate.line.first()) is not None:
-                yield ticket
+            yield from islice(gate.line, 1)  # whose turn it is to probe
             if window is not None and not self.origin.shut:
                 free = max(1, window.free(now))  # one of them keeps the time for all
                 for ticket, _ in zip(gate.line.foremost(), range(free), strict=False):

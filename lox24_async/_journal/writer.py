@@ -167,7 +167,7 @@ class Writer:
         except OSError as error:
             self._complain(error)
             self._slow = True  # it would fail again; nobody waits for it any more
-        except RuntimeError:  # closed meanwhile
+        except RuntimeError:  # pragma: no cover - the interpreter ends and starts no thread
             pass
         else:
             self._slow = False

@@ -21,7 +21,16 @@ from lox24_async.errors import (
     without_frames,
 )
 from lox24_async.models import Bulk
-from lox24_async.report import CancelOutcome, CancelReport, CancelState, Key, conclude, key_of, note
+from lox24_async.report import (
+    CancelOutcome,
+    CancelReport,
+    CancelState,
+    Entry,
+    Key,
+    conclude,
+    key_of,
+    note,
+)
 
 from .cancel import CancelCall, cancel
 from .outcomes import outcome_of_bulk, outcome_of_call, outcome_of_error, outcome_of_no_id
@@ -177,8 +186,7 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             else:
                 call = CancelCall(bulk_id, self._deadline, key)
                 call.since = self._since
-                if self._run is not None:
-                    call.set_aside = self._run.set_aside
+                call.set_aside = None if self._run is None else self._run.set_aside
                 outcome = await self._do(call)
                 if call.set_aside is None and self._run is not None:
                     self._run.take_back()
@@ -202,6 +210,11 @@ class Batch(Job[UUID | str, CancelOutcome], ABC):
             return ClientClosedError("the client is closed", bulk_id=bulk_id)
         return RequestTimeoutError("the call's time was over before it was sent", bulk_id=bulk_id)
 
+    def _note(self, call: CancelCall, entry: Entry) -> None:
+        """Write into the report, if there is one, what is true of an id."""
+        if self._report is not None:
+            note(self._report, call.bulk_id, entry, call.key)
+
     def _note_rest(self) -> None:
         """Write down the ids of a collection that nobody came to."""
         rest, self._rest = self._rest, iter(())
@@ -222,10 +235,7 @@ class CancelBatch(Batch):
     is_planned = True
 
     async def _do(self, call: CancelCall) -> CancelOutcome:
-        report = self._report
-        if report is not None:
-            # True from now on, even if interrupted.
-            note(report, call.bulk_id, partial(outcome_of_call, call), call.key)
+        self._note(call, partial(outcome_of_call, call))  # true from now on, even if interrupted
         record = self._record
         try:
             if record is not None and (count := record.announce(call.bulk_id)):
@@ -235,8 +245,7 @@ class CancelBatch(Batch):
             return outcome_of_error(call, error)
         except BaseException:
             outcome = outcome_of_call(call)
-            if report is not None:
-                note(report, call.bulk_id, outcome)
+            self._note(call, outcome)
             if record is not None:
                 record.note(outcome)
             raise
@@ -251,8 +260,7 @@ class LookBatch(Batch):
 
     async def _do(self, call: CancelCall) -> CancelOutcome:
         before = self._not_done(call.bulk_id, None)
-        if self._report is not None:
-            note(self._report, call.bulk_id, before)  # its place, in input order
+        self._note(call, before)  # its place, in input order
         try:
             bulk = await self._engine.perform(status_request(call.bulk_id, self._form), call)
         except NotFoundError as error:

@@ -239,10 +239,7 @@ class Run(Generic[T, R]):
             self._consumers.append(news)
             await news
         result = self.ready.popleft()
-        if self._consumers:
-            self._free()  # somebody else asks for another
-        else:
-            self._held = True
+        self._held = True
         return result
 
     def _let_go(self) -> None:
@@ -311,5 +308,5 @@ async def drain(stream: WorkerStream[T, R], deliver: Callable[[R], object]) -> N
     What that raises ends all at once, and comes out here.
     """
     stream._run.deliver = deliver  # pyright: ignore[reportPrivateUsage]
-    async for _ in stream:
-        raise AssertionError("delivered elsewhere")
+    async for _ in stream:  # it is delivered elsewhere
+        raise AssertionError

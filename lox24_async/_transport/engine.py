@@ -196,7 +196,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop, self._process = loop, os.getpid()
-        elif self._process != os.getpid():
+        elif self._process != os.getpid():  # pragma: no cover - in a forked child, not measured
             raise RuntimeError("this client belongs to the parent process; make one after the fork")
         elif self._loop is not loop:
             raise RuntimeError(

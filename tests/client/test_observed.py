@@ -17,6 +17,7 @@ from lox24_async import (
     ConnectionFailedError,
     Lox24Client,
     Lox24Error,
+    RequestTimeoutError,
     RetryPolicy,
 )
 from lox24_async.testing import FakeLox24
@@ -46,6 +47,7 @@ async def test_on_attempt(fake_lox24: FakeLox24) -> None:
         made = await client.create_bulk(BulkDraft("Acme", "Hi", phones=["+491701234567"]))
         await client.simulate_bulk(BulkDraft("Acme", "Hi", phones=["+491701234567"]))
         await client.delete_bulk(made.uuid)
+        [_ async for _ in client.list_messages(bulk.uuid)]
         fake_lox24.fail_next(drop="before", times=3)
         with pytest.raises(Lox24Error):
             await client.get_bulk(bulk.uuid)
@@ -63,7 +65,7 @@ async def test_on_attempt(fake_lox24: FakeLox24) -> None:
     assert all(0 <= one.seconds < 60 for one in told)
     kinds = [one.operation for one in told if one.error is None]
     assert kinds[1:3] == ["get", "status"]
-    assert kinds[-3:] == ["create", "simulate", "delete"]
+    assert kinds[-4:] == ["create", "simulate", "delete", "messages"]
     assert "list" in kinds
     lost = told[-3:]
     assert [one.will_retry for one in lost] == [True, True, False]
@@ -72,6 +74,17 @@ async def test_on_attempt(fake_lox24: FakeLox24) -> None:
     assert pickle.loads(pickle.dumps(second)) == second
     with pytest.raises(AttributeError):
         first.number = 5  # type: ignore[misc]
+
+
+async def test_a_call_that_sends_nothing_tells_nothing(fake_lox24: FakeLox24) -> None:
+    """The hook is called after attempts, and there was none."""
+    told: list[Attempt] = []
+    async with Lox24Client(
+        fake_lox24.token, base_url=fake_lox24.url, on_attempt=told.append
+    ) as client:
+        with pytest.raises(RequestTimeoutError):
+            await client.get_bulk(fake_lox24.add_bulk().uuid, timeout=0)
+    assert told == []
 
 
 @pytest.mark.parametrize("problem", [LookupError, asyncio.CancelledError])

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from lox24_async._config import Secret
 from lox24_async._guard import places, rules
 from lox24_async._guard.fleet import Fleet
 from lox24_async._guard.gates import OriginGate
+from lox24_async._guard.record import Record, write_record
+from lox24_async.errors import error_class
 from lox24_async.testing import FakeLox24
 from tests.conftest import QUICK
 
@@ -301,6 +304,94 @@ async def test_strict_and_never_there(fake_lox24: FakeLox24, hosts: list[Host]) 
         await client.cancel_bulk(fake_lox24.add_bulk().uuid)
     await close(client)
     assert [] == fake_lox24.requests
+
+
+async def test_claim_that_is_cancelled_is_given_back(
+    fake_lox24: FakeLox24,
+    redis_server: RedisServer,
+    hosts: list[Host],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Case 35: written, and the caller left before the store's answer: no place stays taken."""
+    client = await hosts[0].client(fake_lox24, redis_server.url)
+    fleet = client._engine._fleet
+    assert fleet is not None
+    script, claimed = fleet._script, asyncio.Event()
+
+    async def answer_never(keys: list[str], arguments: list[Any]) -> Any:
+        reply = await script(keys, arguments)
+        if b'"p"' in arguments[1]:
+            claimed.set()
+            await asyncio.Event().wait()
+        return reply
+
+    monkeypatch.setattr(fleet, "_script", answer_never)
+    call = asyncio.create_task(client.cancel_bulk(fake_lox24.add_bulk().uuid))
+    await claimed.wait()
+    with redis_server.client() as redis:
+        assert b'"p"' in (redis.hget(fleet._key, "r") or b"")
+        call.cancel()
+        await asyncio.wait((call,))
+        monkeypatch.setattr(fleet, "_script", script)
+        await close(client)
+        assert b'"p"' not in (redis.hget(fleet._key, "r") or b"")
+    assert [] == fake_lox24.requests
+
+
+async def test_store_that_others_use_without_rest_is_not_waited_for(
+    fake_lox24: FakeLox24,
+    redis_server: RedisServer,
+    hosts: list[Host],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """When somebody else is quicker again and again, the host's guard goes on alone."""
+    client = await hosts[0].client(fake_lox24, redis_server.url)
+    fleet = client._engine._fleet
+    assert fleet is not None
+    script = fleet._script
+
+    async def be_late(keys: list[str], arguments: list[Any]) -> Any:
+        with redis_server.client() as redis:
+            redis.hincrby(fleet._key, "v", 1)
+        return await script(keys, arguments)
+
+    monkeypatch.setattr(fleet, "_script", be_late)
+    assert (await client.cancel_bulk(fake_lox24.add_bulk().uuid)).is_canceled
+    await close(client)
+    with redis_server.client() as redis:
+        assert redis.hget(fleet._key, "r") is None, "nothing could be written"
+
+
+async def test_clients_of_one_host_share_a_connection(
+    fake_lox24: FakeLox24, redis_server: RedisServer, hosts: list[Host]
+) -> None:
+    """Those of one event loop; it is closed with the last of them."""
+    one, two = [await hosts[0].client(fake_lox24, redis_server.url) for _ in range(2)]
+    fleet = one._engine._fleet
+    assert fleet is two._engine._fleet
+    assert fleet is not None
+    await close(one)
+    assert (await two.cancel_bulk(fake_lox24.add_bulk().uuid)).is_canceled
+    assert fleet._tasks
+    await close(two)
+    assert not fleet._tasks
+
+
+async def test_host_that_has_something_to_tell_adopts_nothing(tmp_path: Path) -> None:
+    """What it has learnt and not told yet is younger than what the store says."""
+    gate = OriginGate(store_of(tmp_path))
+    fleet = Fleet(RedisGuard("redis://127.0.0.1:1"), "https://api.example", gate)
+    now, news = time.monotonic(), Record()
+    rules.block(news, error_class(429)("no", status=429), now, left_at=now, initial_delay=0.5)
+    fleet._text = write_record(news, now)
+    fleet.learn(lambda *_: None)
+    fleet._adopt()
+    assert gate.store.read(now).block is None
+    fleet._pending.clear()
+    fleet._adopt()
+    assert gate.store.read(now).block is not None
+    fleet.users = 1
+    assert await fleet.release()
 
 
 @pytest.mark.parametrize("record", [b"", b"garbage", b"[]", b'{"w":1e300,"e":0}', b"\xff\xfe"])

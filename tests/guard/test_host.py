@@ -156,6 +156,27 @@ def test_file_is_looked_at_again_after_a_second(tmp_path: Path) -> None:
     assert store_of(tmp_path).read(12.0).epoch == 1
 
 
+def test_reading_ends_though_others_write_without_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that is changed in each look is read as it was in one of them."""
+    reader, writer = store_of(tmp_path), store_of(tmp_path)
+    load = reader._load
+
+    def load_and_be_late(file: host._RecordFile, now: float) -> None:
+        load(file, now)
+        writer.update(now, mark)
+
+    monkeypatch.setattr(reader, "_load", load_and_be_late)
+    assert reader.read(10.0).epoch == host._LOOKS - 1
+
+
+def test_store_that_was_not_made_whole_goes_quietly() -> None:
+    """What is broken off in its making is dropped without a word."""
+    store = HostStore.__new__(HostStore)
+    del store
+
+
 def test_default_directory_ignores_tmpdir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The same for logins, cron and services, which have different ``TMPDIR``."""
     before = default_directory()
@@ -224,6 +245,7 @@ def directory_is_for_all(directory: Path) -> None:
     directory.chmod(0o777)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -399,6 +421,19 @@ def test_case_50_lock_of_a_stopped_process(
             stopped.kill()
     store._down_until = 0.0
     assert store.update(10.0, mark)[1].epoch == 2, "the lock died with its holder"
+
+
+def test_lock_that_is_soon_given_back_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another process changes the record at that moment: no reason to go on without it."""
+    store = store_of(tmp_path)
+    real, taken = host._try_lock, iter([True] * (host._YIELDS + 2))
+    monkeypatch.setattr(host, "_try_lock", lambda fd: not next(taken, False) and real(fd))
+    assert store.update(10.0, mark)[1].epoch == 1
+    assert list(taken) == []
+    assert store_of(tmp_path).read(10.0).epoch == 1
+    assert not caplog.records
 
 
 def damage(path: Path, at: int) -> None:

@@ -150,6 +150,7 @@ DAMAGED = {
 }
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED.keys())
 def test_case_50_damaged_text_is_no_record(text: bytes) -> None:
     """Case 50: one typed error, whatever stands there."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import inf, isnan
+from typing import TypeVar
 
 import pytest
 from attrs import astuple
@@ -34,6 +35,7 @@ from lox24_async.retry import Backoff
 
 from .model import Page, PageStore, Process
 
+T = TypeVar("T")
 LEASE = 65.0
 T0 = 1_000.0
 """When every test begins, on the clock that it passes in."""
@@ -1112,6 +1114,81 @@ def test_end_of_a_block_that_another_process_saw_ends_the_outage() -> None:
     report(other, None, T0 + 1)
     assert one.pause(T0 + 2) is None
     assert one.down_since == inf
+
+
+class Later(PageStore):
+    """A process's way to the page, on which something happens before each change."""
+
+    def __init__(self, page: Page, before: Callable[[], object]) -> None:
+        super().__init__(page)
+        self._before = before
+
+    def update(self, now: float, change: Callable[[Record], T]) -> tuple[T, Record]:
+        """Change the page after that."""
+        self._before()
+        return super().update(now, change)
+
+
+def test_other_process_that_is_quicker_has_the_place() -> None:
+    """Between the look and the claim another one claims: the record says so, and one goes."""
+    page = Page()
+    there = Process(PageStore(page), lambda: 1.0).guards["1:a"][0]
+    here = Process(Later(page, lambda: enter(there, T0)), lambda: 1.0).guards["1:a"][0]
+    assert held(here, T0, Caller()).ask_at > T0
+    assert 1 == len(PageStore(page).read(T0).places)
+
+
+# --- what other hosts say, and are told
+
+
+class FleetStub:
+    """The record that hosts share, which says no to each claim."""
+
+    def __init__(self, hold: Hold | None = None) -> None:
+        self.hold = hold
+        self.changes: list[Callable[[Record, float], object]] = []
+
+    async def claim(self, *_: object) -> Hold | None:
+        """Claim."""
+        return self.hold
+
+    def learn(self, change: Callable[[Record, float], object]) -> None:
+        """Take in a change."""
+        self.changes.append(change)
+
+
+async def test_budget_of_all_hosts_counts(world: World) -> None:
+    """A claim that another host's wrong requests forbid tells when a place is free."""
+    guard, caller = world.guard(), Caller()
+    guard.join(FleetStub(Hold(T0 + 30, T0 + 40, counts=True)))  # type: ignore[arg-type]
+    assert not await guard.confirm(enter(guard, T0, caller))
+    guard.leave(caller, T0, sent=False)
+    assert T0 + 40 == guard.held_back_until(T0)
+    error = guard.refusal(T0, "PUT")
+    assert isinstance(error, HeldBackError)
+    assert 40 == error.retry_after
+    assert T0 + 41 == guard.held_back_until(T0 + 41)
+
+
+def test_block_that_another_host_saw_first_is_only_prolonged(world: World) -> None:
+    """Its beginning, and with it its end, stay what they are for all."""
+    guard, fleet = world.proven(), FleetStub()
+    guard.join(fleet)  # type: ignore[arg-type]
+    report(guard, answer(429, 500.0), T0)
+    record = Record()
+    rules.block(record, answer(429), T0 - 100, left_at=T0 - 100, initial_delay=0.5)
+    for change in fleet.changes:
+        change(record, T0)
+    assert record.block is not None
+    assert T0 - 100 == record.block.first_429
+    assert T0 + 500 == record.block.probe_at
+
+
+def test_429_of_a_block_that_is_over_stays_as_it_came(world: World) -> None:
+    """When it ends before its error is told, there is no further probe to date."""
+    error = IPBlockedError("no", status=429)
+    world.proven().date(error, T0)
+    assert (None, None) == (error.retry_after, error.blocked_until)
 
 
 # --- what an end says

@@ -78,6 +78,7 @@ def test_stores_of_the_environment(
     assert said(monkeypatch, value) == RedisGuard(url, egress=egress)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     "value",
     [

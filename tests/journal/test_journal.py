@@ -7,7 +7,9 @@ import os
 import pickle
 import stat
 import threading
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,13 +21,22 @@ from lox24_async import (
     BulkFilter,
     BulkStatus,
     CancelJournal,
+    CancelOutcome,
     CancelReport,
     CancelState,
     ConfigurationError,
     JournalError,
     Lox24Client,
+    Lox24Error,
     RetryPolicy,
+    ServerError,
+    TransportError,
 )
+from lox24_async._journal import file as file_module
+from lox24_async._journal.file import JournalFile
+from lox24_async._journal.lines import MARK, run_line
+from lox24_async._journal.writer import Writer
+from lox24_async._operations.recording import Record
 from lox24_async.testing import FakeLox24
 from tests.conftest import puts
 
@@ -223,13 +234,20 @@ async def test_matching(client: Lox24Client, fake_lox24: FakeLox24, path: Path) 
     """A run by a filter says what was selected; a dry run writes nothing."""
     mine = add(fake_lox24, 3, sender_id="Acme")
     add(fake_lox24, 2, sender_id="Acme Bank")
-    wanted = BulkFilter(sender_id_exact="Acme", created_from=fake_lox24.now, min_messages=0)
-    wanted = BulkFilter(sender_id_exact="Acme", min_messages=0)
+    wanted = BulkFilter(
+        sender_id_exact="Acme",
+        created_from=datetime(2020, 1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+        min_messages=0,
+    )
     await client.cancel_matching(wanted, dry_run=True, journal=CancelJournal(path))
     assert path.read_text() == ""
     report = await client.cancel_matching(wanted, journal=CancelJournal(path))
     (run,) = lines(path, "run")
-    assert run["filter"] == {"sender_id_exact": "Acme", "min_messages": 0}
+    assert run["filter"] == {
+        "sender_id_exact": "Acme",
+        "created_from": "2020-01-01T00:00:00Z",
+        "min_messages": 0,
+    }
     assert run["total"] is None
     assert lines(path, "planned") == []
     assert set(mine) == {o.bulk_id for o in CancelJournal.read(path).outcomes}
@@ -315,12 +333,11 @@ def test_every_cut_of_a_journal_can_be_read(path: Path) -> None:
 async def test_two_writers(client: Lox24Client, fake_lox24: FakeLox24, path: Path) -> None:
     """The second run is refused before anything is sent; when the first is over, it may."""
     fake_lox24.latency = 0.05
-    first = asyncio.create_task(
-        client.cancel_bulks(add(fake_lox24, 5), journal=CancelJournal(path))
-    )
+    used = CancelJournal(path)
+    first = asyncio.create_task(client.cancel_bulks(add(fake_lox24, 5), journal=used))
     await asyncio.sleep(0.02)
     mine = add(fake_lox24, 1)
-    for journal in (CancelJournal(path), CancelJournal(path)):
+    for journal in (CancelJournal(path), used):
         with pytest.raises(JournalError, match="another run"):
             await client.cancel_bulks(mine, journal=journal)
         with pytest.raises(OSError, match="another run"):
@@ -371,6 +388,12 @@ async def test_not_a_journal(client: Lox24Client, path: Path) -> None:
 
 async def test_changed_by_hand(client: Lox24Client, fake_lox24: FakeLox24, path: Path) -> None:
     """Lines that make no sense are left out, not fatal; unknown events too."""
+
+    def outcome(bulk_id: str, kind: str, state: str = "unknown", **more: object) -> str:
+        error = {"type": kind, "message": "m"}
+        values = {"event": "outcome", "bulk_id": bulk_id, "state": state, "error": error}
+        return json.dumps(values | more)
+
     (bulk_id,) = add(fake_lox24, 1)
     await client.cancel_bulks([bulk_id], journal=CancelJournal(path))
     with path.open("a") as file:
@@ -378,14 +401,204 @@ async def test_changed_by_hand(client: Lox24Client, fake_lox24: FakeLox24, path:
             *("null", "[]", '{"event":5}', '{"event":"outcome"}', '{"event":"sent"}', "\0\0\0"),
             '{"event":"planned","bulk_ids":7}',
             '{"event":"new","t":"x"}',
-            '{"event":"outcome","bulk_id":"x","state":"odd","error":{"type":"os","message":"m"}}',
+            outcome("x", "os", state="odd"),
+            outcome("y", "Violation"),
+            outcome("z", "IntermediaryError"),
+            outcome(bulk_id.upper(), "Lox24Error", state="canceled", status_code=15, price="much"),
             '{"event":"end"}',
         ):
             file.write(line + "\n")
     report = CancelJournal.read(path)
     assert report[bulk_id].state is CancelState.CANCELED
     assert report["x"].state is CancelState.UNKNOWN
+    assert [type(report[name].error) for name in "xyz"] == [Lox24Error, Lox24Error, TransportError]
+    bulk = report[bulk_id].bulk
+    assert bulk is not None
+    assert bulk.price is None
     assert CancelJournal.runs_of(path)[0].counts is None
+
+
+async def test_a_status_that_its_class_does_not_tell(fake_lox24: FakeLox24, path: Path) -> None:
+    """A 503 is read as a 503, though all of its kind are of one class."""
+    (bulk_id,) = add(fake_lox24, 1)
+    fake_lox24.fail_next(503)
+    policy = RetryPolicy.none()
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, retry=policy) as client:
+        report = await client.cancel_bulks([bulk_id], journal=CancelJournal(path))
+    known, error = report[bulk_id].error, CancelJournal.read(path)[bulk_id].error
+    assert isinstance(known, ServerError)
+    assert isinstance(error, ServerError)
+    assert (error.status, error.message) == (503, known.message)
+
+
+def write(path: Path, *events: dict[str, Any]) -> None:
+    """Write a journal by hand."""
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+
+
+def test_a_run_line_that_is_there_twice(path: Path) -> None:
+    """A write that broke off right behind it is repeated with it: that is one run."""
+    run = {"event": "run", "format": "lox24-journal/1", "run": "x", "total": 1}
+    planned = {"event": "planned", "bulk_ids": [str(uuid4())]}
+    write(path, run, planned, run, planned)
+    assert [one.run for one in CancelJournal.runs_of(path)] == ["x"]
+    assert CancelJournal.read(path).counts[CancelState.NOT_SENT] == 1
+
+
+@pytest.mark.parametrize("total", [1, None])
+def test_not_sent_in_a_run_that_lost_lines(path: Path, total: int | None) -> None:
+    """Where a bulk may have been tried again, its later cancel may be among what was lost."""
+    bulk_id = str(uuid4())
+    run = {"event": "run", "format": "lox24-journal/1", "run": "x", "total": total, "failed": True}
+    write(path, run, {"event": "outcome", "bulk_id": bulk_id, "state": "not sent"})
+    expected = CancelState.UNKNOWN if total is None else CancelState.NOT_SENT
+    assert CancelJournal.read(path)[bulk_id].state is expected
+
+
+async def test_read_while_a_run_writes(
+    client: Lox24Client, fake_lox24: FakeLox24, path: Path
+) -> None:
+    """The journal that a run writes to tells at any moment what has come out of it."""
+    journal = CancelJournal(path)
+    assert str(path) in repr(journal)
+    seen: list[int] = []
+
+    def look(_: object) -> None:
+        seen.append(journal.report.counts[CancelState.CANCELED])
+
+    await client.cancel_bulks(add(fake_lox24, 5), journal=journal, progress=look)
+    assert seen == [1, 2, 3, 4, 5]
+    path.unlink()
+    with pytest.raises(JournalError, match="cannot be read"):
+        _ = journal.report
+
+
+async def test_time_is_over_within_a_stream(
+    client: Lox24Client, fake_lox24: FakeLox24, path: Path
+) -> None:
+    """What its source gave too late is in the file as not sent, and nowhere as sent."""
+    ids = add(fake_lox24, 2)
+    await client.cancel_bulk(add(fake_lox24, 1)[0])
+
+    def slowly() -> Iterator[str]:
+        yield ids[0]
+        time.sleep(0.2)  # the event loop stands still: no alarm can ring
+        yield ids[1]
+
+    await client.cancel_bulks(slowly(), journal=CancelJournal(path), timeout=0.15)
+    assert CancelJournal.read(path)[ids[1]].state is CancelState.NOT_SENT
+    assert [b for one in lines(path, "sent") for b in one["bulk_ids"]] == [ids[0]]
+
+
+async def test_outside_a_run_nothing_is_written(client: Lox24Client, path: Path) -> None:
+    """What comes before a run begins, or after its end, is not in the file."""
+    record = Record(CancelJournal(path), client._engine, 1)
+    bulk_id = str(uuid4())
+    assert record.announce(bulk_id) == 0
+    await record.synced(1)
+    record.skip(bulk_id)
+    record.note(CancelOutcome(bulk_id, CancelState.NOT_SENT))
+    record.end(interrupted=False)
+    assert path.read_bytes() == b""
+
+
+def test_a_file_that_cannot_be_read_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opened, and then no word out of it: typed, and no descriptor stays open."""
+    descriptors: list[int] = []
+
+    def fail(file: JournalFile) -> bool:
+        descriptors.append(file.fd)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(JournalFile, "_ends_torn", fail)
+    with pytest.raises(JournalError, match="cannot be read: Input/output error"):
+        CancelJournal(path)
+    for descriptor in descriptors:
+        with pytest.raises(OSError, match="descriptor"):
+            os.fstat(descriptor)
+
+
+@pytest.mark.skipif(file_module._fcntl is None, reason="Windows locks in another way")
+async def test_a_file_system_without_locks(
+    client: Lox24Client, fake_lox24: FakeLox24, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Better a journal than none."""
+
+    def fail(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", fail)
+    journal = CancelJournal(path)
+    await client.cancel_bulks(add(fake_lox24, 2), journal=journal)
+    assert journal.report.counts[CancelState.CANCELED] == 2
+    assert journal.error is None
+
+
+def test_a_user_without_a_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's has only a number."""
+
+    def fail() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", fail)
+    line, _ = run_line(origin="o", client_id="1", planned=None, wanted=None, note=None)
+    assert json.loads(line)["user"] is None
+
+
+def test_the_mark_of_a_file_that_was_moved_away(path: Path) -> None:
+    """It is not written into another one that stands in its place."""
+    line, mark_at = run_line(origin="o", client_id="1", planned=None, wanted=None, note=None)
+    file = JournalFile(path)
+    file.append(line, mark_at=mark_at)
+    path.rename(path.with_suffix(".1"))
+    path.write_bytes(line)
+    file.mark(MARK)
+    file.close()
+    assert path.read_bytes() == path.with_suffix(".1").read_bytes() == line
+
+
+async def test_nothing_to_write_on_a_disk_that_cannot_sync(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last sync fails as quietly as any other."""
+
+    def fail(_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(JournalFile, "sync", fail)
+    complaints: list[OSError] = []
+    file = JournalFile(path)
+    Writer(file, durable=True, complain=complaints.append).close()
+    assert [error.errno for error in complaints] == [5]
+    assert file.fd == -1
+
+
+async def test_a_write_that_breaks_off_between_lines(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in the file whole is not written again; of the rest the oldest is lost first."""
+    monkeypatch.setattr("lox24_async._journal.writer._MOST_KEPT", 45)
+    complaints: list[OSError] = []
+    writer = Writer(JournalFile(path), durable=False, complain=complaints.append)
+    real, room = os.write, 25
+
+    def write(fd: int, data: bytes) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(28, "No space left on device")
+        done = real(fd, data[:room])
+        room -= done
+        return done
+
+    monkeypatch.setattr("os.write", write)
+    for number in range(8):
+        writer.put(b'{"line":%2d}\n' % number)
+    writer.flush()
+    room = 10_000
+    writer.close()
+    assert [error.errno for error in complaints] == [28]
+    found = [json.loads(line) for line in path.read_bytes().splitlines() if line.endswith(b"}")]
+    assert [one.get("line", one.get("lost")) for one in found] == [0, 1, 3, 5, 6, 7]
 
 
 async def test_a_disk_that_hangs(

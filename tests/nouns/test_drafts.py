@@ -247,6 +247,7 @@ def test_voice_lang(expected: str | None, given_lang: str | None) -> None:
     assert (expected, type(expected)) == (made, type(made))
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     ("name", "bad"),
     [

@@ -256,6 +256,7 @@ def test_every_error_has_the_base_facts(cls: type[Lox24Error], data: st.DataObje
         assert value == (dict(error.headers) if name == "headers" else getattr(error, name))  # type: ignore[attr-defined]
 
 
+@pytest.mark.every_case
 @EACH
 def test_what_an_error_says(cls: type[Lox24Error]) -> None:
     """One sentence first, then the doubt, then status, bulk and request id as far as known."""

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lox24_async import make_converter
 from lox24_async._wire.query import write_query
 from lox24_async.errors import ConfigurationError, InvalidBulkIdError, Lox24Error
 from lox24_async.filters import BulkFilter, BulkOrder
-from lox24_async.models import BulkStatus
+from lox24_async.models import Bulk, BulkStatus
 
 ID = "da0fa78c-4699-11ea-a637-96000028b339"
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -262,6 +263,17 @@ def test_invalid_exists(bad: Any) -> None:
     """Names that would break the query, and answers that are no bool, are refused."""
     with pytest.raises(ConfigurationError, match=r"^exists must map names of fields"):
         BulkFilter(exists=bad)
+
+
+def test_exists_is_held_against_a_bulk() -> None:
+    """A value, at once and what cannot be read are there; a field of another time says nothing."""
+    read = make_converter().structure
+    raw = {"uuid": ID, "status_code": 0, "delivery_at": 0, "text": None, "price": "odd"}
+    bulk = read(raw, Bulk)
+    for name, there in {"delivery_at": True, "text": False, "price": True}.items():
+        assert BulkFilter(exists={name: there}).matches(bulk)
+        assert not BulkFilter(exists={name: not there}).matches(bulk)
+    assert BulkFilter(exists={"of_tomorrow": True}).matches(bulk)
 
 
 def test_exists_is_a_read_only_copy() -> None:

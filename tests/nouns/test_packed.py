@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
@@ -155,6 +156,21 @@ def test_outcomes_that_are_not_packed() -> None:
     count_found(report, bulk)
     again = pickle.loads(pickle.dumps(report))
     assert (again.bulks, again.unfinished()) == (1, (bulk_id, other, "no id"))
+
+
+def test_bulks_that_do_not_fit_in_are_not_packed() -> None:
+    """A moment between two seconds or of another zone, and a class that somebody derived."""
+
+    class Derived(Bulk):
+        pass
+
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    packer = Packer()
+    values: dict[str, Any] = {"uuid": uuid4(), "status_code": 0}
+    assert packer.pack(0, 0, Bulk(**values, created_at=moment)) is not None
+    for another in (moment.replace(microsecond=1), moment.astimezone(timezone(timedelta(hours=1)))):
+        assert packer.pack(0, 0, Bulk(**values, created_at=another)) is None
+    assert packer.pack(0, 0, Derived(**values)) is None
 
 
 @pytest.mark.parametrize("spelling", [str, str.upper])

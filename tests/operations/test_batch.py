@@ -11,11 +11,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from lox24_async import (
+    Bulk,
     BulkStatus,
     CancelFailedError,
     CancelOutcome,
     CancelReport,
     CancelState,
+    ConflictError,
+    HeldBackError,
     InvalidBulkIdError,
     Lox24Client,
     Lox24Error,
@@ -23,6 +26,7 @@ from lox24_async import (
     NotFoundError,
     RetryPolicy,
 )
+from lox24_async._operations.cancel import CancelCall, cancel
 from lox24_async.testing import FakeLox24
 from tests.conftest import prove
 
@@ -132,6 +136,42 @@ async def test_progress_that_fails_stops_the_batch(
         await client.cancel_bulks(ids, report=report, progress=progress)
     assert_true(report, fake_lox24, ids)
     assert len(told(fake_lox24)) < 100
+
+
+async def test_look_that_is_held_back_leaves_the_refusal_as_it_is() -> None:
+    """Where there is no doubt, an error says nothing of the look."""
+    errors = iter((ConflictError("no", status=409), HeldBackError("three were wrong")))
+
+    class Refusing:
+        async def perform(self, *_: object) -> Bulk:
+            raise next(errors)
+
+    engine: Any = Refusing()
+    with pytest.raises(ConflictError) as caught:
+        await cancel(engine, CancelCall(str(uuid4())), Bulk)
+    assert "look" not in str(caught.value)
+    assert next(errors, None) is None, "it has looked"
+
+
+async def test_what_is_no_id_among_those_nobody_came_to(fake_lox24: FakeLox24) -> None:
+    """An interrupted run tells the bad from the unsent; a value without a repr is told, too."""
+
+    class Hostile:
+        def __repr__(self) -> str:
+            raise ZeroDivisionError
+
+    ids, report = add(fake_lox24, 3), CancelReport()
+    values: list[Any] = [ids[0], ids[1], "no id", ids[2], Hostile()]
+
+    def progress(_: CancelOutcome) -> None:
+        raise LookupError
+
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, max_concurrency=1) as client:
+        with pytest.raises(LookupError):
+            await client.cancel_bulks(values, report=report, progress=progress)
+    names = [outcome.state.name for outcome in report.outcomes]
+    assert names == ["CANCELED", "NOT_SENT", "REJECTED", "NOT_SENT", "REJECTED"]
+    assert "Hostile object" in report.outcomes[-1].bulk_id
 
 
 async def test_source_that_fails(client: Lox24Client, fake_lox24: FakeLox24) -> None:
@@ -504,6 +544,19 @@ async def test_stream_that_broke_off_never_looks_complete(
     await stream.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
+
+
+async def test_stream_of_which_a_worker_was_cancelled(
+    client: Lox24Client, fake_lox24: FakeLox24
+) -> None:
+    """By somebody who cancels all tasks, say: all workers leave, and it is no end."""
+    stream = client.iter_cancel(add(fake_lox24, 30))
+    await anext(stream)
+    workers = set(stream._run.workers)
+    workers.pop().cancel()
+    with pytest.raises(RuntimeError, match="broke off before its end: one of its workers was"):
+        [_ async for _ in stream]
+    assert all(worker.done() for worker in workers)
 
 
 async def test_readers_beside_one_that_got_an_error(

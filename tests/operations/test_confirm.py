@@ -61,6 +61,23 @@ async def test_what_slipped_through_is_cancelled_and_what_is_new_is_not(
     assert report.counts[CancelState.CANCELED] == 5
 
 
+async def test_what_does_not_meet_the_filter_is_not_shown(fake_lox24: FakeLox24) -> None:
+    """A server that ignores the filter: what it lists besides is left alone, and counted."""
+    mine = str(fake_lox24.add_bulk(sender_id="Acme").uuid)
+    fake_lox24.add_bulk(sender_id="Other")
+    fake_lox24.ignored_filters = {"sender_id"}
+    shown: list[str] = []
+
+    async def confirm(report: MatchReport) -> bool:
+        shown.extend(outcome.bulk_id for outcome in report.outcomes)
+        return True
+
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
+        report = await client.cancel_matching(BulkFilter(sender_id="Acme"), confirm=confirm)
+    assert shown == puts(fake_lox24) == [mine]
+    assert report.skipped == 1
+
+
 async def test_of_a_listing_that_broke_it_is_asked(fake_lox24: FakeLox24) -> None:
     """What was found is cancelled after a yes; the error comes out all the same."""
     fake_lox24.page_size = 2

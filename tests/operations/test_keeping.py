@@ -16,6 +16,7 @@ from lox24_async import (
     CancelReport,
     CancelState,
     ConfigurationError,
+    ConnectionFailedError,
     JsonLdBulk,
     Lox24Client,
     MatchReport,
@@ -175,6 +176,38 @@ async def test_ends(fake_lox24: FakeLox24) -> None:
         run = asyncio.create_task(client.keep_canceling(BulkFilter()))
         await asyncio.sleep(12)
     assert len(await asyncio.wait_for(run, 1)) == 0
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("how", ["duration", "close"])
+async def test_ends_within_a_look(fake_lox24: FakeLox24, how: str) -> None:
+    """A listing that is cut short by the end is no failure."""
+    fake_lox24.fail_if(lambda r: Fault(delay=50.0) if r.at > 10 else None)
+    client = Lox24Client(fake_lox24.token, base_url=fake_lox24.url)
+    run = asyncio.create_task(
+        client.keep_canceling(
+            BulkFilter(), poll_interval=4, duration=20 if how == "duration" else 99
+        )
+    )
+    await asyncio.sleep(15)
+    if how == "close":
+        await client.close()
+    report = await asyncio.wait_for(run, 6)
+    assert len(report) == 0
+    await client.close()
+
+
+@pytest.mark.looptime
+async def test_error_of_progress_is_its_own(fake_lox24: FakeLox24) -> None:
+    """Also one of ours: it is not taken for a failed listing, and ends the run."""
+    fake_lox24.add_bulk()
+
+    def progress(_: CancelOutcome) -> None:
+        raise ConnectionFailedError("of a callback")
+
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
+        with pytest.raises(ConnectionFailedError, match="of a callback"):
+            await client.keep_canceling(BulkFilter(), progress=progress, duration=60)
 
 
 @pytest.mark.looptime

@@ -13,6 +13,7 @@ from lox24_async import (
     CancelOutcome,
     CancelReport,
     CancelState,
+    CancelStream,
     ClientClosedError,
     InvalidBulkIdError,
     Lox24Client,
@@ -269,9 +270,8 @@ async def test_case_53_progress_raises_while_the_source_waits(
         assert count == 4
 
 
-async def test_a_source_that_fails_while_results_wait(
-    client: Lox24Client, fake_lox24: FakeLox24
-) -> None:
+@pytest.mark.parametrize("width", [2, 10])
+async def test_a_source_that_fails_while_results_wait(fake_lox24: FakeLox24, width: int) -> None:
     """What was read before the source failed comes out first; then its error."""
     ids = add(fake_lox24, 3)
 
@@ -281,15 +281,17 @@ async def test_a_source_that_fails_while_results_wait(
         raise LookupError("no more")
 
     seen: list[str] = []
-    stream = client.iter_cancel(source())
 
-    async def consume() -> None:
+    async def consume(stream: CancelStream) -> None:
         async for outcome in stream:
             await asyncio.sleep(0.02)
             seen.append(outcome.bulk_id)
 
-    with pytest.raises(LookupError):
-        await consume()
+    async with Lox24Client(
+        fake_lox24.token, base_url=fake_lox24.url, max_concurrency=width
+    ) as client:
+        with pytest.raises(LookupError):
+            await consume(client.iter_cancel(source()))
     assert sorted(ids) == sorted(seen)
 
 

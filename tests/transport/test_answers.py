@@ -2,11 +2,19 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from lox24_async import Lox24Error, ResponseDecodeError, TransportError, make_converter
+from lox24_async import (
+    ConnectionFailedError,
+    Lox24Error,
+    ResponseDecodeError,
+    TransportError,
+    make_converter,
+)
+from lox24_async._transport.connector import Connector
 from tests.fault_server import (
     BULK_ID,
     FaultServer,
@@ -19,6 +27,7 @@ from tests.fault_server import (
     success_of,
     summary,
     tls_pair,
+    until,
 )
 
 WHOLE = answer(summary())
@@ -140,6 +149,24 @@ async def test_case_21_server_speaks_first(secure: bool) -> None:
         error = await failure_of(server.url, ssl=client_side)
         assert isinstance(error, TransportError)
         assert server.connections <= 6
+
+
+async def test_case_21_server_speaks_before_we_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heard in time, the request never leaves: a failed connection, and no doubt."""
+    create = Connector._create_connection
+
+    async def wait_for_the_greeting(self: Connector, *arguments: Any, **options: Any) -> Any:
+        protocol = await create(self, *arguments, **options)
+        await until(lambda: protocol.should_close)
+        return protocol
+
+    monkeypatch.setattr(Connector, "_create_connection", wait_for_the_greeting)
+    async with FaultServer(greeting=b"220 mail.example ready\r\n") as server:
+        error = await failure_of(server.url)
+        assert type(error) is ConnectionFailedError
+        assert "spoke first" in error.message
+        assert (0, False) == (error.attempts, error.outcome_unknown)
+        assert 0 == server.puts
 
 
 # --- 24: a success without a bulk

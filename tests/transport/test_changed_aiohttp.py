@@ -1,5 +1,6 @@
 """An aiohttp whose inside is not what the direct lane knows: slower, and nothing worse."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +14,8 @@ from aiohttp.connector import BaseConnector, Connection
 from aiohttp.streams import StreamReader
 
 from lox24_async import BulkDraft, CancelState, TransportError
-from lox24_async._transport.direct_lane import DirectLane
+from lox24_async._transport.direct_lane import DirectLane, InsideChangedError
+from lox24_async._wire.replies import Reply
 from tests.fault_server import (
     BULK_ID,
     Deed,
@@ -158,6 +160,24 @@ async def test_change_seen_before_anything_left(
     assert [(CancelState.CANCELED, 1)] * 20 == [(o.state, o.attempts) for o in report.outcomes]
     assert 1 == len(warnings_of(caplog))
     assert not DirectLane.works
+
+
+async def test_change_seen_by_many_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All that were on the direct lane go by the session; there is one warning for them."""
+
+    async def fail(*_: object) -> Reply:
+        await asyncio.sleep(0)
+        raise InsideChangedError("AttributeError", sent=False)
+
+    monkeypatch.setattr(DirectLane, "send", fail)
+    wanted = ids(20)
+    async with FaultServer() as server, client_of(server.url, proven=True) as client:
+        report = await client.cancel_bulks(wanted)
+        assert dict.fromkeys(wanted, 1) == Counter(r.bulk_id for r in server.requests)
+    assert 20 == report.counts[CancelState.CANCELED]
+    assert 1 == len(warnings_of(caplog))
 
 
 @pytest.mark.parametrize("change", BEFORE.values(), ids=BEFORE)

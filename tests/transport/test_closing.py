@@ -4,6 +4,7 @@ import asyncio
 import gc
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,6 +17,7 @@ from lox24_async import (
     TransportError,
 )
 from lox24_async._transport import closing
+from lox24_async._transport.connector import Connector
 from tests.fault_server import (
     BULK_ID,
     OTHER_ID,
@@ -94,6 +96,31 @@ async def test_case_38_grace_time_has_an_end(monkeypatch: pytest.MonkeyPatch) ->
         assert (True, 1) == (caught.value.outcome_unknown, caught.value.attempts)
         assert (1, 0) == (server.puts, server.gets)
         await until(server.lines[0].writer.is_closing)
+
+
+@pytest.mark.usefixtures("tidy")
+async def test_case_38_closed_while_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no connection when the grace time ends has not left: no doubt."""
+    monkeypatch.setattr(closing, "GRACE", 0.05)
+    begun, late = asyncio.Event(), asyncio.Event()
+    create = Connector._create_connection
+
+    async def create_late(self: Connector, *arguments: Any, **options: Any) -> Any:
+        begun.set()
+        await late.wait()
+        return await create(self, *arguments, **options)
+
+    monkeypatch.setattr(Connector, "_create_connection", create_late)
+    async with FaultServer() as server:
+        client = client_of(server.url)
+        call = asyncio.create_task(client.cancel_bulk(BULK_ID))
+        await begun.wait()
+        await client.close()
+        late.set()
+        with pytest.raises(ClientClosedError) as caught:
+            await call
+        assert (False, 0) == (caught.value.outcome_unknown, caught.value.attempts)
+        assert 0 == server.puts
 
 
 @pytest.mark.usefixtures("tidy")

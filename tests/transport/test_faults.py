@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import aiohttp
 import pytest
@@ -91,6 +92,26 @@ async def test_case_17_another_bulks_answer_is_no_success() -> None:
         assert (True, 3) == (error.outcome_unknown, error.attempts)
         assert (3, 1) == (server.puts, server.gets)
         assert [0, 1, 2, 3] == [request.line for request in server.requests]
+
+
+async def test_case_17_two_lines_out_of_step_at_once() -> None:
+    """The second one finds all connections dropped already."""
+    mine, both = answer(summary(BULK_ID)), asyncio.Event()
+
+    async def stray(_: Received, line: Line) -> None:
+        await both.wait()
+        await line.send(answer(summary(OTHER_ID)))
+
+    async with FaultServer(get=[mine, stray, stray, mine]) as server:
+        async with client_of(server.url, retry=RetryPolicy.none()) as client:
+            await client.get_bulk_status(BULK_ID)  # the token is proven
+            calls = [asyncio.create_task(client.get_bulk_status(BULK_ID)) for _ in range(2)]
+            await server.arrival(3)
+            both.set()
+            ends = await asyncio.gather(*calls, return_exceptions=True)
+            assert [TransportError, TransportError] == [type(end) for end in ends]
+            assert (await client.get_bulk_status(BULK_ID)).uuid == UUID(BULK_ID)
+        assert server.requests[-1].line == 2
 
 
 async def test_case_17_after_another_bulks_answer_the_look_tells() -> None:

@@ -270,6 +270,24 @@ async def test_an_answer_in_pieces(parts: int) -> None:
         assert (3, 1) == (server.puts, server.connections)
 
 
+@pytest.mark.parametrize("borrowed", [False, True])
+async def test_a_body_that_comes_after_its_head(borrowed: bool) -> None:
+    """All of it in one piece, as of a slow service."""
+    whole = answer(summary())
+    head = whole.index(b"\r\n\r\n") + 4
+
+    async def deed(_: Received, line: Line) -> None:
+        await line.send(whole[:head])
+        await asyncio.sleep(0.02)
+        await line.send(whole[head:])
+
+    async with FaultServer(put=deed) as server, aiohttp.ClientSession() as session:
+        own = session if borrowed else None
+        async with client_of(server.url, session=own) as client:
+            assert (await client.cancel_bulk(BULK_ID)).is_canceled
+        assert (1, 1) == (server.puts, server.connections)
+
+
 @pytest.mark.parametrize("close_too", [False, True])
 async def test_connection_close_is_obeyed(close_too: bool) -> None:
     """An answer that ends its connection costs no attempt: the next call opens another."""

@@ -19,6 +19,7 @@ from lox24_async import (
     RetryPolicy,
     TransportError,
 )
+from lox24_async._transport.timeouts import Timeouts
 from lox24_async.testing import forget_guard
 from tests.fault_server import (
     BULK_ID,
@@ -363,3 +364,17 @@ async def test_case_34_cancelled_when_the_answer_comes(status: int) -> None:
                     assert call.result().is_canceled
                 await turns()
             assert late + 1 == len(server.requests)
+
+
+async def test_time_is_watched_within_a_task_only() -> None:
+    """There is nothing to cancel elsewhere: said at once, and nothing is left running."""
+    timeouts, said = Timeouts(1.0), asyncio.get_running_loop().create_future()
+
+    def begin() -> None:
+        try:
+            timeouts.begin(1.0)
+        except RuntimeError as error:
+            said.set_result(str(error))
+
+    asyncio.get_running_loop().call_soon(begin)
+    assert await said == "no task runs"

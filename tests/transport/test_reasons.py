@@ -23,7 +23,7 @@ import pytest_asyncio
 import trustme
 
 from lox24_async import CancelState, ConnectionFailedError, RetryPolicy, TransportError
-from lox24_async._transport.failures import lost
+from lox24_async._transport.failures import lost, translate
 from tests.fault_server import (
     TOKEN,
     Deed,
@@ -113,12 +113,33 @@ async def test_why_a_connection_was_lost(deed: Deed, why: str, borrowed: bool) -
     ],
     ids=["pipe", "reset", "other", "closing", "TLS", "none"],
 )
+@pytest.mark.every_case
 def test_the_words_of_each_reason(error: Exception, why: str) -> None:
     """Known numbers have our words, others the system's; what has none gets none."""
     said = lost(error)
     assert type(said) is TransportError
     assert said.message.endswith(why)
     assert said.message.isprintable()
+
+
+def test_error_without_words_is_told_by_its_name() -> None:
+    """Of a pinned certificate, say, aiohttp tells nothing but that it is another."""
+    error = aiohttp.ServerFingerprintMismatch(b"one", b"other", "host", 443)
+    said = translate(error, str)
+    assert isinstance(said, ConnectionFailedError)
+    assert said.tls
+    assert said.message == "TLS failed: ServerFingerprintMismatch"
+
+
+def test_foreign_error_that_cannot_be_written_is_told_by_its_name() -> None:
+    """What a trace callback raises may fail in its ``__str__``, too."""
+
+    class OddError(Exception):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    said = translate(OddError(), str)
+    assert said.message.endswith("raised OddError")
 
 
 # --- TLS by hand: the standard library's own server loses its last alert

@@ -668,6 +668,7 @@ def test_foreign_text_is_made_fit_to_print(text: str, limit: int) -> None:
 MARK = "s3cret"
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     ("location", "origin"),
     [
