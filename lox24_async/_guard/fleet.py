@@ -101,6 +101,7 @@ class Fleet:
         self._offset: float | None = None  # the server's clock less the loop's
         self._turn = asyncio.Lock()
         self._pending: list[Change[object]] = []
+        self._telling = 0  # how many times what was pending is on its way
         self._tasks: set[asyncio.Task[None]] = set()
         self._away_until = 0.0
         self._warned = False
@@ -206,11 +207,18 @@ class Fleet:
                 one(record, now)
             return write_record(record, now) != before
 
-        if pending:
-            with suppress(OSError):
-                # What changes nothing (a claim given back that was never granted) is not written:
-                # each change is news, which all hosts read.
-                await self._change(change, lambda changed, _: changed)
+        if not pending:
+            return
+        self._telling += 1
+        try:
+            # What changes nothing (a claim given back that was never granted) is not written: each
+            # change is news, which all hosts read.
+            await self._change(change, lambda changed, _: changed)
+        except OSError:
+            return
+        finally:
+            self._telling -= 1
+        self._adopt()
 
     async def _change(
         self, change: Change[T], writes: Callable[[T, float], bool]
@@ -287,7 +295,7 @@ class Fleet:
 
     def _adopt(self) -> None:
         """Let the host's record, and all who wait by it, know the news."""
-        if self._pending:
+        if self._pending or self._telling:
             return  # the host knows more than the store
         now = time.monotonic()
         offset = self._offset or 0.0

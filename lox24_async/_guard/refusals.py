@@ -105,4 +105,7 @@ def _refused(status: int, seconds: float, what: str, token: TokenGate) -> Lox24E
 
 
 def _wall(seconds: float) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=seconds)
+    try:
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+    except OverflowError:  # of a lease: the time for an attempt has no bound
+        return datetime.max.replace(tzinfo=UTC)

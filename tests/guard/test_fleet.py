@@ -30,7 +30,7 @@ from lox24_async.testing import FakeLox24
 from tests.conftest import QUICK
 
 from .redis_server import RedisServer, redis_server
-from .test_host import guard_of, store_of
+from .test_host import ORIGIN, guard_of, store_of
 
 __all__ = ["redis_server"]
 
@@ -425,3 +425,41 @@ async def test_the_store_holds_no_secret_and_expires(
     text = b"".join([*found, *stored.keys(), *stored.values()])
     for secret in (*WRONG.split(":"), fake_lox24.url.partition("://")[2]):
         assert secret.encode() not in text
+
+
+async def test_older_news_undoes_nothing_that_is_being_told(
+    redis_server: RedisServer, tmp_path: Path
+) -> None:
+    """What this host has learnt stands until the store knows it: then both say the same."""
+    store = store_of(tmp_path)
+    gate = OriginGate(store)
+    name = store.digest("1:a")
+    fleet = Fleet(RedisGuard(redis_server.url, timeout=PATIENT), ORIGIN, gate)
+    fleet.join(guard_of(store, "1:a"), Secret("1:a"), name)
+    # Another host has proven the token before.
+    await fleet._change(
+        lambda record, at: record.facts(fleet.digest(name)).prove(at - 1.0), lambda *_: True
+    )
+
+    def forbid(record: Record, token: str, at: float) -> None:
+        for _ in range(rules.FORBIDDEN_MOST + 1):
+            rules.settle(record, token, "cancel", rules.Verdict.FORBIDDEN, at, name="", fresh=True)
+
+    def is_closed() -> bool:
+        facts = store.read(time.monotonic()).tokens.get(name)
+        return facts is not None and "cancel" in facts.operations
+
+    now = time.monotonic()
+    store.update(now, lambda record: forbid(record, name, now))
+    async with fleet._turn:  # the store is being asked for something else
+        fleet.learn(lambda record, at: forbid(record, fleet.digest(name), at))
+        await asyncio.sleep(0)
+        assert not fleet._pending
+        fleet._adopt()
+        assert is_closed()
+    fleet.users = 1
+    await fleet.release()
+    assert is_closed()
+    assert (
+        fleet._read(time.monotonic() + (fleet._offset or 0.0)).tokens[fleet.digest(name)].operations
+    )
