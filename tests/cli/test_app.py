@@ -285,9 +285,10 @@ def test_bash_gets_a_completion_that_completes() -> None:
     assert (child.returncode, err) == (0, "")
     asked = "COMP_CWORD={}; COMP_WORDS=({}); _lox24; echo ${{COMPREPLY[@]}}\n"
     lines = asked.format(1, "lox24 s") + asked.format(3, "lox24 list --output nd")
+    lines += asked.format(3, "lox24 cancel --status in")
     bash = ["bash", "-c", f"complete() {{ :; }}\n{script}\n{lines}"]
     told = subprocess.check_output(bash, text=True, timeout=MOST).splitlines()
-    assert told == ["show status simulate sandbox", "ndjson"]
+    assert told == ["show status simulate sandbox", "ndjson", "in-progress"]
 
 
 def test_the_picture_of_the_docs_shows_a_run_and_nothing_else() -> None:
