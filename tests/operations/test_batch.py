@@ -347,6 +347,39 @@ async def test_resolve_keeps_what_it_cannot_settle(
     assert report[bulk_id].error is not None
 
 
+@pytest.mark.parametrize("looks", [False, True])
+async def test_resolve_keeps_what_was_known(
+    client: Lox24Client, fake_lox24: FakeLox24, looks: bool
+) -> None:
+    """A look that fails, or finds it running, changes no state, and forgets no attempts."""
+    bulk_id = add(fake_lox24, 1, BulkStatus.IN_PROGRESS)[0]
+    running = f'{{"uuid": "{bulk_id}", "status_code": 5}}'
+    fake_lox24.fail_next(body=running)
+    report = await client.cancel_bulks([bulk_id])
+    if looks:
+        fake_lox24.fail_next(body=running)
+    else:
+        fake_lox24.fail_next(400)
+    await client.resolve(report)
+    outcome = report[bulk_id]
+    assert (CancelState.ACCEPTED, 1) == (outcome.state, outcome.attempts)
+    assert (outcome.error is None) is looks
+
+
+async def test_stream_of_a_collection_that_is_left(
+    client: Lox24Client, fake_lox24: FakeLox24
+) -> None:
+    """Without a report there is nowhere to write down those that nobody came to."""
+    ids = add(fake_lox24, 100)
+    failures = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    async with client.iter_cancel(ids) as stream:
+        async for _ in stream:
+            break
+    assert len(told(fake_lox24)) < len(ids)
+    assert [] == failures
+
+
 async def test_accepted_is_unresolved_but_no_failure(
     client: Lox24Client, fake_lox24: FakeLox24
 ) -> None:
