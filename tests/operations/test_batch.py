@@ -4,6 +4,7 @@ import asyncio
 import copy
 import gc
 import pickle
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -480,6 +481,23 @@ async def test_outcomes_hold_no_frames(client: Lox24Client, fake_lox24: FakeLox2
     report = await client.cancel_bulks([uuid4(), *add(fake_lox24, 1, 10)])
     errors = [outcome.error for outcome in report.outcomes]
     assert all(error is not None and error.__traceback__ is None for error in errors)
+
+
+async def test_run_that_is_over_is_let_go(client: Lox24Client, fake_lox24: FakeLox24) -> None:
+    """Neither its timer nor a cycle keeps what it was about, however long it might have taken."""
+
+    class Ids(list[UUID]):
+        """A collection that can be watched."""
+
+    ids = Ids(add(fake_lox24, 3))
+    known = weakref.ref(ids)
+    gc.disable()
+    try:
+        await client.cancel_bulks(ids, timeout=3_600)
+        del ids
+        assert known() is None
+    finally:
+        gc.enable()
 
 
 async def test_no_cycles_on_the_way(client: Lox24Client, fake_lox24: FakeLox24) -> None:

@@ -694,6 +694,15 @@ def test_case_26_only_the_origin_of_a_redirects_target_is_told(location: str, or
         assert MARK not in held(error)
 
 
+def test_case_26_redirect_to_nowhere() -> None:
+    """A redirect that does not say where to is told as one."""
+    for status in (300, 304, 399):
+        error = refused(reply(status, MARK, {}))
+        assert (APIStatusError, status) == (type(error), error.status)
+        assert "redirect without a target" in error.message
+        assert MARK not in held(error)
+
+
 @pytest.mark.parametrize(
     "location",
     [
