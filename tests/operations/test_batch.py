@@ -25,6 +25,7 @@ from lox24_async import (
     Lox24Error,
     NotCancelableError,
     NotFoundError,
+    RequestTimeoutError,
     RetryPolicy,
 )
 from lox24_async._operations.cancel import CancelCall, cancel
@@ -365,6 +366,19 @@ async def test_resolve_keeps_what_was_known(
     outcome = report[bulk_id]
     assert (CancelState.ACCEPTED, 1) == (outcome.state, outcome.attempts)
     assert (outcome.error is None) is looks
+
+
+async def test_resolve_that_has_no_time(client: Lox24Client, fake_lox24: FakeLox24) -> None:
+    """What could not be looked at stays as it was, and says why."""
+    bulk_id = add(fake_lox24, 1)[0]
+    fake_lox24.fail_next(body=f'{{"uuid": "{bulk_id}", "status_code": 5}}')
+    report = await client.cancel_bulks([bulk_id])
+    asked = len(fake_lox24.requests)
+    await client.resolve(report, timeout=1e-9)
+    assert asked == len(fake_lox24.requests)
+    outcome = report[bulk_id]
+    assert (CancelState.ACCEPTED, 1) == (outcome.state, outcome.attempts)
+    assert isinstance(outcome.error, RequestTimeoutError)
 
 
 async def test_stream_of_a_collection_that_is_left(
