@@ -118,10 +118,11 @@ async def test_nothing_to_do(client: Lox24Client, fake_lox24: FakeLox24) -> None
 
 
 async def test_progress_gets_each_outcome(client: Lox24Client, fake_lox24: FakeLox24) -> None:
-    """The callback sees every outcome once, as it comes."""
-    ids = add(fake_lox24, 30)
+    """The callback sees every outcome once, as it comes, of what is no id as well."""
+    ids: list[Any] = [*add(fake_lox24, 30), "no id", 7]
     seen: list[CancelOutcome] = []
-    report = await client.cancel_bulks(ids, progress=seen.append)
+    report = await client.cancel_bulks([*ids, *ids], progress=seen.append)
+    assert len(ids) == len(seen)
     assert sorted(o.bulk_id for o in seen) == sorted(o.bulk_id for o in report.outcomes)
 
 
