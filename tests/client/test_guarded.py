@@ -928,3 +928,27 @@ async def test_a_stream_sends_no_more_at_once_for_what_was_set_aside(fake_lox24:
         begun = {request.path for request in fake_lox24.requests}
         assert len(begun) <= 4  # the one set aside and its look, and the one that was taken
         assert [str(ids[0])] == [o.bulk_id async for o in stream if o.state is CancelState.UNKNOWN]
+
+
+@pytest.mark.looptime
+async def test_when_none_is_set_aside_any_more_a_stream_is_as_narrow_as_before(
+    fake_lox24: FakeLox24,
+) -> None:
+    """What is known of the id that failed gives its place ahead of the consumer back."""
+    ids, fake_lox24.latency = add(fake_lox24, 60), 4.0
+    fake_lox24.fail_if(lambda r: Fault(status=503) if str(ids[0]) in r.path else None)
+    taken = 0
+    async with (
+        client_of(fake_lox24, max_concurrency=1) as client,
+        client.iter_cancel(ids) as stream,
+    ):
+        async for outcome in stream:
+            taken += 1
+            if outcome.bulk_id == str(ids[0]):
+                break
+        assert taken < 50
+        for _ in range(3):  # what was read before is taken first
+            await anext(stream)
+            taken += 1
+        await asyncio.sleep(600)
+        assert taken == len({request.path.split("/")[2] for request in fake_lox24.requests})
