@@ -7,9 +7,9 @@ IP, so the more of what sends from one IP shares it, the better it holds.
 
 import os
 import re
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from attrs import field, frozen
@@ -90,8 +90,7 @@ class RedisGuard:
         check_number("timeout", self.timeout, least=0.001)
         if not isinstance(self.strict, bool):
             raise ConfigurationError("strict must be True or False")
-        if find_spec("redis") is None:
-            raise ConfigurationError("RedisGuard needs redis-py: install lox24_async[redis]")
+        _check_redis_url(self.url)
 
 
 Guards = ProcessGuard | HostGuard | RedisGuard
@@ -116,6 +115,20 @@ def check_guard(value: object, *, loopback: bool) -> Guards:
     if not said:
         return ProcessGuard() if loopback else HostGuard()
     return _read_guard(said)
+
+
+def _check_redis_url(url: str) -> None:
+    """Let redis-py say whether it takes a URL's port, database and options."""
+    try:
+        redis: Any = import_module("redis.asyncio")  # an extra
+    except ImportError as error:
+        raise ConfigurationError("RedisGuard needs redis-py: install lox24_async[redis]") from error
+    try:
+        redis.ConnectionPool.from_url(url).make_connection()  # connects to nothing yet
+    except Exception:  # noqa: BLE001  it raises what its parts raise, with pieces of the URL
+        raise ConfigurationError(
+            "url is none that redis-py takes: its port, its database or an option is wrong"
+        ) from None
 
 
 def _split(url: str) -> SplitResult:

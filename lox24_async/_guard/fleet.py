@@ -46,15 +46,21 @@ _FIRST: Final = 5  # times as long as a command may take the first one, which co
 _TURNS: Final = 5  # of the event loop from the socket to the reply
 _MANY: Final = 1_000  # tokens before those are forgotten whose clients are gone
 _AWAY: Final = 1.0  # seconds for which a store that failed is not asked again
+# What the record is made of, whatever the URL asks for.
+_AS_BYTES: Final = {"decode_responses": False, "encoding": "utf-8", "encoding_errors": "strict"}
 
 # KEYS: record, channel. ARGV: the version it is based on, the new record ('': only look), what
-# time that takes it to be, the tolerance, the expiry, a salt for a store that has none.
+# time that takes it to be, the tolerance, the expiry, a salt: a store without one, or with one of
+# another length, begins anew.
 # A version is the microsecond of its change: of two pieces of news the later one has the greater.
 _SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local known = redis.call('HMGET', KEYS[1], 'v', 'r', 's')
-local version, record, salt = tonumber(known[1]) or 0, known[2] or '', known[3] or ARGV[6]
+local version, record, salt = tonumber(known[1]) or 0, known[2] or '', known[3] or ''
+if #salt ~= #ARGV[6] then
+  record, salt = '', ARGV[6]
+end
 if not (version >= 0 and version < 2 ^ 53) then
   version = 0
 end
@@ -89,9 +95,11 @@ class Fleet:
         self._gate = gate
         name = blake2b(origin.encode(), digest_size=10).hexdigest()
         self._key = f"lox24:{guard.egress}:{name}"
-        self._client: Any = redis.Redis.from_url(
+        pool = redis.ConnectionPool.from_url(
             guard.url, socket_connect_timeout=guard.timeout * _FIRST, retry=once
         )
+        pool.connection_kwargs |= _AS_BYTES
+        self._client: Any = redis.Redis.from_pool(pool)
         self._script: Any = self._client.register_script(_SCRIPT)
         self._guards: WeakKeyDictionary[Guard, str] = WeakKeyDictionary()
         self._tokens: dict[str, Secret] = {}
@@ -276,13 +284,12 @@ class Fleet:
                     await asyncio.sleep(0)
             if not command.done():
                 raise TimeoutError
-            reply = command.result()
+            written, known, record, salt, clock = command.result()
         except Exception as error:  # noqa: BLE001  whatever it is: the store is of no use now
             self._lose(error)
             raise OSError(_UNREACHABLE) from None
         finally:
             command.cancel()
-        written, known, record, salt, clock = reply
         news = int(known) != self._version
         self._version, self._text = int(known), record
         if salt != self._salt:

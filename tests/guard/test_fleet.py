@@ -408,6 +408,51 @@ async def test_case_50_a_forged_record_holds_up_nobody(
     await close(client)
 
 
+@pytest.mark.parametrize("salt", [b"", b"s", b"s" * 17, b"s" * 100_000])
+async def test_case_50_a_forged_salt_is_replaced(
+    fake_lox24: FakeLox24, redis_server: RedisServer, hosts: list[Host], salt: bytes
+) -> None:
+    """A store whose salt is none of ours begins anew, and is shared again."""
+    first = await hosts[0].client(fake_lox24, redis_server.url)
+    fleet = first._engine._fleet
+    assert fleet is not None
+    with redis_server.client() as redis:
+        redis.hset(fleet._key, mapping={"v": "7", "r": b"{}", "s": salt})
+    assert (await first.cancel_bulk(fake_lox24.add_bulk().uuid)).is_canceled
+    await close(first)
+    with redis_server.client() as redis:
+        known: Any = redis.hget(fleet._key, "s")
+    assert 16 == len(known)
+    asked = len(fake_lox24.requests)
+    second = await hosts[1].client(fake_lox24, redis_server.url)
+    await second.cancel_bulks(fake_lox24.add_bulk().uuid for _ in range(20))
+    assert asked + 20 == len(fake_lox24.requests)
+    assert second._engine._fleet is not None
+    assert fleet._salt == known == second._engine._fleet._salt
+    await close(second)
+
+
+@pytest.mark.parametrize("option", ["decode_responses=true", "encoding=utf-16", "protocol=3"])
+async def test_options_of_the_url_change_nothing_of_the_record(
+    fake_lox24: FakeLox24,
+    redis_server: RedisServer,
+    hosts: list[Host],
+    option: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The record is bytes, however an application's URL has its own answers decoded."""
+    plain = await hosts[0].client(fake_lox24, redis_server.url, WRONG)
+    with pytest.raises(AuthenticationError):
+        await plain.cancel_bulk(fake_lox24.add_bulk().uuid)
+    other = await hosts[1].client(fake_lox24, f"{redis_server.url}?{option}", WRONG)
+    with pytest.raises(AuthenticationError) as caught:
+        await other.cancel_bulk(fake_lox24.add_bulk().uuid)
+    await close(plain, other)
+    assert 0 == caught.value.attempts
+    assert 1 == len(fake_lox24.requests)
+    assert "shares nothing" not in caplog.text
+
+
 async def test_the_store_holds_no_secret_and_expires(
     fake_lox24: FakeLox24, redis_server: RedisServer, hosts: list[Host]
 ) -> None:

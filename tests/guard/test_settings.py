@@ -1,6 +1,7 @@
 """Who shares the guard: the settings, and which gates a client gets by them."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,13 @@ def test_path_that_is_none_is_refused(path: Any) -> None:
         ("http://h", {}),
         ("", {}),
         ("redis://[", {}),
+        (f"redis://:{PASSWORD}@h:99999", {}),
+        (f"redis://u:{PASSWORD}:x@h:{PASSWORD}", {}),
+        (f"{URL}?db={PASSWORD}", {}),
+        (f"{URL}?socket_timeout={PASSWORD}", {}),
+        (f"{URL}?{PASSWORD}=1", {}),
+        (f"{URL}?protocol=9", {}),
+        (f"rediss://:{PASSWORD}@h?ssl_cert_reqs={PASSWORD}", {}),
         (7, {}),
         (URL, {"egress": ""}),
         (URL, {"egress": "a b"}),
@@ -137,7 +145,7 @@ def test_store_that_cannot_work_is_refused(url: Any, options: dict[str, Any]) ->
 
 def test_store_without_its_library_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the extra."""
-    monkeypatch.setattr("lox24_async.guards.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
     with pytest.raises(ConfigurationError, match=r"lox24_async\[redis\]"):
         RedisGuard(URL)
 
