@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from ._printable import one_line
 from .errors import ConfigurationError, InvalidBulkIdError
 from .models import EPOCH
 
@@ -115,17 +116,7 @@ def _shown(value: object) -> str:
         shown = ascii(value)
     except Exception:  # noqa: BLE001  a hostile value concerns only itself
         shown = ascii(object.__repr__(value))
-    return printable(shown, _ID_SHOWN)
-
-
-def printable(text: str, limit: int) -> str:
-    """Make a foreign text fit for a terminal and a log: one line, cut, no control codes."""
-    if len(text) > limit:
-        text = text[:limit] + "…"
-    text = " ".join(text.split())
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return one_line(shown, _ID_SHOWN)
 
 
 def check_kind(name: str, value: object, kind: type) -> None:

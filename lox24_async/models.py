@@ -255,6 +255,11 @@ class BulkMessage(_Reply):
     )
 
 
+def urgency(bulk: Bulk) -> tuple[bool, int]:
+    """Return by what bulks are sorted that are to be stopped: what is being sent, what is large."""
+    return bulk.status_code != BulkStatus.IN_PROGRESS, -(bulk.msg_total_count or 0)
+
+
 BulkT = TypeVar("BulkT", bound=Bulk)
 ItemT = TypeVar("ItemT", bound=Bulk | BulkMessage)
 

@@ -18,7 +18,7 @@ from .errors import (
     Lox24Error,
     UnprocessableError,
 )
-from .models import Bulk
+from .models import Bulk, urgency
 
 
 @public
@@ -273,6 +273,15 @@ class MatchReport(CancelReport):
     def __getstate__(self) -> dict[str, Any]:
         counted = ("bulks", "messages", "cost", "uncounted", "unpriced", "skipped")
         return {name: getattr(self, name) for name in counted} | super().__getstate__()
+
+    def by_urgency(self) -> list[Bulk]:
+        """Return what is known of the bulks, in the order in which they are cancelled.
+
+        What is being sent goes first, then what is large. For ``confirm`` of
+        ``cancel_matching``, and after a dry run.
+        """
+        bulks = [outcome.bulk for outcome in self.outcomes if outcome.bulk is not None]
+        return sorted(bulks, key=urgency)
 
     def _count(self, bulk: Bulk) -> None:
         self.bulks += 1

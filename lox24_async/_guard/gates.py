@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lox24_async.errors import Lox24Error
 from lox24_async.retry import Backoff
@@ -19,6 +19,8 @@ from .window import Window
 
 if TYPE_CHECKING:
     from .stores import Store
+
+_KEPT: Final = 600.0  # seconds after its last use for which an idle token is remembered
 
 
 class Ticket:
@@ -173,7 +175,7 @@ class TokenGate:
         """Whether forgetting this could cost anybody anything."""
         facts = record.tokens.get(self.digest)
         refused = facts is not None and facts.closed and now < facts.probe_at
-        return bool(self.line) or refused or now < self.used_at + 600.0
+        return bool(self.line) or refused or now < self.used_at + _KEPT
 
 
 class OriginGate:

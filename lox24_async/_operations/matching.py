@@ -11,7 +11,7 @@ from lox24_async._log import log
 from lox24_async._transport.engine import Engine
 from lox24_async.errors import Lox24Error
 from lox24_async.filters import BulkFilter, BulkOrder
-from lox24_async.models import CANCELABLE, Bulk, BulkStatus
+from lox24_async.models import CANCELABLE, Bulk, urgency
 from lox24_async.report import (
     CancelFailedError,
     CancelOutcome,
@@ -156,7 +156,7 @@ class Matches:
                 except Lox24Error:
                     self.broken = True
                     raise
-                self._page = deque(sorted(filter(self.take, page), key=_urgency))
+                self._page = deque(sorted(filter(self.take, page), key=urgency))
             return self._page.popleft()
 
     def take(self, found: Bulk) -> bool:
@@ -172,11 +172,6 @@ class Matches:
     async def aclose(self) -> None:
         """Stop the listing."""
         await self._bulks.aclose()
-
-
-def _urgency(bulk: Bulk) -> tuple[bool, int]:
-    """Return by what bulks are sorted: what is being sent goes first, and what is large."""
-    return bulk.status_code != BulkStatus.IN_PROGRESS, -(bulk.msg_total_count or 0)
 
 
 class _Confirmed:
@@ -204,7 +199,7 @@ class _Confirmed:
         except Lox24Error as error:
             self._error = error
         self._newest = max((b.created_at for b in self._shown if b.created_at), default=None)
-        self._shown = deque(sorted(self._shown, key=_urgency))
+        self._shown = deque(sorted(self._shown, key=urgency))
 
     def raise_if_broken(self) -> None:
         """Raise what broke the listing, if anything did."""

@@ -8,7 +8,7 @@ from typing import Final
 import aiohttp
 from aiohttp.http import HttpProcessingError
 
-from lox24_async._checks import printable
+from lox24_async._printable import one_line
 from lox24_async.errors import (
     ConnectionFailedError,
     Lox24Error,
@@ -144,7 +144,7 @@ def _foreign(error: Exception, redact: Redact) -> Lox24Error:
     known.
     """
     try:
-        said = printable(redact(str(error)), _ERROR_SHOWN)
+        said = one_line(redact(str(error)), _ERROR_SHOWN)
     except Exception:  # noqa: BLE001  its __str__ is foreign as well
         said = ""
     what = type(error).__name__ + (f": {said}" if said else "")
@@ -167,7 +167,7 @@ def lost(error: Exception) -> Lox24Error:
             why = _LOSSES[number]
         elif not why and isinstance(error, ConnectionResetError):
             why = "closed by the peer while the request was written"
-    said = f": {printable(why, _ERROR_SHOWN)}" if why else ""
+    said = f": {one_line(why, _ERROR_SHOWN)}" if why else ""
     return TransportError(f"the connection was lost before an answer came{said}", attempts=1)
 
 

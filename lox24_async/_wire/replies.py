@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from lox24_async._checks import printable
 from lox24_async._config import origin_of
+from lox24_async._printable import one_line
 from lox24_async.errors import (
     Headers,
     IntermediaryError,
@@ -115,7 +115,7 @@ def read_reply(request: Request[R], reply: Reply, base_url: str, redact: Redact)
 
 
 def _decode_error(request: Request[Any], reply: Reply, problem: str, redact: Redact) -> Lox24Error:
-    kind = printable(redact(reply.headers.get("Content-Type", "no content type")), 80)
+    kind = one_line(redact(reply.headers.get("Content-Type", "no content type")), 80)
     problem = _encoded(reply, redact) or problem
     return ResponseDecodeError(
         f"the answer ({kind}) is not what was asked for: {problem}",
@@ -151,8 +151,8 @@ def _status_error(request: Request[Any], reply: Reply, base_url: str, redact: Re
             message += f" (the body is {encoded})"
     intermediary = said is None and status != 408 and _is_anothers(reply)
     if intermediary and status not in _GUARDED:
-        name = printable(redact(reply.headers.get("Server", "")), 40)
-        shown = "" if body.startswith("<") else printable(body, 80)
+        name = one_line(redact(reply.headers.get("Server", "")), 40)
+        shown = "" if body.startswith("<") else one_line(body, 80)
         return IntermediaryError(
             f"an intermediary{name and f' ({name})'} answered in LOX24's stead:"
             f" {status} {message}{shown and f': {shown}'}",
@@ -171,9 +171,9 @@ def _status_error(request: Request[Any], reply: Reply, base_url: str, redact: Re
     details = (texts[key] for key in _DETAIL_KEYS if key in texts)
     detail = next(details, None)
     error = error_class(status)(
-        printable(redact(next(iter(texts.values()), message)), _MESSAGE_SHOWN),
+        one_line(redact(next(iter(texts.values()), message)), _MESSAGE_SHOWN),
         status=status,
-        detail=None if detail is None else printable(redact(detail), _BODY_SHOWN),
+        detail=None if detail is None else one_line(redact(detail), _BODY_SHOWN),
         violations=_violations(said.get("violations"), redact),
         request_id=read_request_id(reply, redact),
         retry_after=read_retry_after(reply.headers),
@@ -206,7 +206,7 @@ def _encoded(reply: Reply, redact: Redact) -> str | None:
     encoding = reply.headers.get("Content-Encoding", "").strip(" \t")
     if encoding.lower() in ("", "identity"):
         return None
-    said = printable(redact(encoding), 40)
+    said = one_line(redact(encoding), 40)
     return f"encoded (Content-Encoding: {said}), though not asked to be"
 
 
@@ -256,7 +256,7 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 def _violations(raw: Any, redact: Redact) -> tuple[Violation, ...]:
     def text(item: dict[str, Any], key: str) -> str | None:
         value = item.get(key)
-        return printable(redact(value), _MESSAGE_SHOWN) if isinstance(value, str) else None
+        return one_line(redact(value), _MESSAGE_SHOWN) if isinstance(value, str) else None
 
     return tuple(
         Violation(text(item, "propertyPath"), text(item, "message"), text(item, "code"))
@@ -268,7 +268,7 @@ def _violations(raw: Any, redact: Redact) -> tuple[Violation, ...]:
 def read_request_id(reply: Reply, redact: Redact) -> str | None:
     """Return what LOX24's support can find the request by."""
     value = reply.headers.get(_REQUEST_ID)
-    return None if value is None else printable(redact(value), 100)
+    return None if value is None else one_line(redact(value), 100)
 
 
 def _shown_body(reply: Reply, redact: Redact) -> str:
@@ -277,4 +277,4 @@ def _shown_body(reply: Reply, redact: Redact) -> str:
     text = redact(reply.body[:KEPT_OF_CUT].decode("utf-8", "backslashreplace"))
     if not reply.whole or len(reply.body) > KEPT_OF_CUT:
         text = text[:-_TAIL]
-    return printable(text, _BODY_SHOWN)
+    return one_line(text, _BODY_SHOWN)

@@ -18,11 +18,6 @@ def mask(text: str) -> str:
     return _TOKEN_LIKE.sub("***", text)
 
 
-def printable(text: str) -> str:
-    """Return a foreign text on one line, its control characters visible and harmless."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def quoted(text: str) -> str:
     """Quote a foreign text so that it is safe to print: short, on one line, no token."""
     text = mask(text)

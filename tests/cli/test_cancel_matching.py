@@ -23,7 +23,7 @@ from lox24_async import (
     CancelState,
 )
 from lox24_async.cli.canceling import looking
-from lox24_async.cli.reading.questions import ask
+from lox24_async.cli.reading.answers import ask
 from lox24_async.cli.telling.progress import Progress
 from lox24_async.report import note
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest

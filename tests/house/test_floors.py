@@ -22,9 +22,9 @@ FLOORS = [
     {"_checks", "_config"},
     {"errors"},
     {"models"},
-    {"_log", "_public"},
+    {"_log", "_printable", "_public"},
 ]
-BESIDE = {"cli": {"testing"}, "testing": set[str](), "__main__.py": {"cli"}}
+BESIDE = {"cli": {"testing", "_printable"}, "testing": set[str](), "__main__.py": {"cli"}}
 ROOT = Path(__file__).parents[2]
 MAP = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -105,3 +105,21 @@ async def test_the_order_is_checked(fake_lox24: FakeLox24) -> None:
         assert fake_lox24.requests == []
         await client.cancel_matching(BulkFilter(), order=BulkOrder("created_at"))
     assert puts(fake_lox24) == [str(bulk.uuid) for bulk in (sending, large, small)]
+
+
+async def test_what_is_shown_is_in_the_order_of_the_cancels(fake_lox24: FakeLox24) -> None:
+    """Whoever is asked can name the bulks as they will be stopped."""
+    for status, count in ((0, 1), (0, 9), (5, 5), (0, None), (5, 70)):
+        fake_lox24.add_bulk(status, msg_total_count=count)
+    shown: list[str] = []
+
+    async def confirm(report: MatchReport) -> bool:
+        shown.extend(str(bulk.uuid) for bulk in report.by_urgency())
+        return True
+
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url, max_concurrency=1) as client:
+        dry = await client.cancel_matching(BulkFilter(), dry_run=True)
+        report = await client.cancel_matching(BulkFilter(), confirm=confirm)
+    assert [70, 5, 9, 1, None] == [bulk.msg_total_count for bulk in dry.by_urgency()]
+    assert puts(fake_lox24) == shown
+    assert {15} == {bulk.status_code for bulk in report.by_urgency()}

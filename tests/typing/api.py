@@ -248,6 +248,7 @@ async def matching(client: Lox24Client, linked: Lox24Client[JsonLdBulk]) -> None
     assert_type(report.messages, int)
     assert_type(report.cost, Decimal | None)
     assert_type(report.skipped, int)
+    assert_type(report.by_urgency(), list[Bulk])
     whole: CancelReport = report
     assert_type(await client.resolve(whole), CancelReport)
     assert_type(await client.resolve([BULK_ID], timeout=5, form=JsonLdBulk), CancelReport)

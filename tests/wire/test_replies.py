@@ -42,8 +42,9 @@ from lox24_async import (
     UnprocessableError,
     Violation,
 )
-from lox24_async._checks import check_bulk_id, printable
+from lox24_async._checks import check_bulk_id
 from lox24_async._config import Secret
+from lox24_async._printable import one_line
 from lox24_async._wire.replies import Reply, body_limit, read_reply, read_retry_after
 from lox24_async._wire.requests import (
     SHORT,
@@ -652,7 +653,7 @@ def test_any_answer_is_a_typed_error_fit_to_print(
 @given(text=st.text() | printable_ish, limit=st.integers(1, 50))
 def test_foreign_text_is_made_fit_to_print(text: str, limit: int) -> None:
     """One line, printable, cut; what was harmless is as it was."""
-    shown = printable(text, limit)
+    shown = one_line(text, limit)
     assert shown.isprintable()
     assert len(shown.splitlines()) <= 1
     assert len(shown) <= 10 * limit + 1  # the longest escape of one character, and the ellipsis

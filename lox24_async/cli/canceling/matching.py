@@ -8,9 +8,9 @@ from typing import TextIO
 
 import lox24_async as lox
 from lox24_async.cli.exits import CommandError, ExitCode
+from lox24_async.cli.reading.answers import ask, person
 from lox24_async.cli.reading.filters import make_filter
 from lox24_async.cli.reading.moments import read_span
-from lox24_async.cli.reading.questions import ask, person
 from lox24_async.cli.telling import records
 from lox24_async.cli.telling.matches import say_matches
 from lox24_async.cli.telling.progress import Progress, ProgressDisplay
@@ -88,7 +88,7 @@ class _Matching:
             say(job.session.alarm, "Nothing was cancelled.")
             return ExitCode.NOT_ALL
         if not job.began() and code is ExitCode.DONE and not self._looking:
-            say_matches(job.session.console, self._report, ())
+            say_matches(job.session.console, self._report)
         return code
 
     async def _cancel(self) -> None:
@@ -182,17 +182,17 @@ class _Matching:
     async def _confirm(self, report: "lox.MatchReport") -> bool:
         """Show what was found, and ask."""
         job, progress, keyboard = self._job, self._job.progress, self._keyboard
-        bulks = [outcome.bulk for outcome in report.outcomes if outcome.bulk is not None]
-        if (not bulks and not self._typed.keeps_on) or keyboard is None:
+        count = len(report)
+        if (not count and not self._typed.keeps_on) or keyboard is None:
             if not progress.stopped.is_set():
                 await progress.hide()
-                say_matches(job.session.alarm, report, bulks)
+                say_matches(job.session.alarm, report)
             return False
         await progress.hide()
-        say_matches(job.session.alarm, report, bulks)
+        say_matches(job.session.alarm, report)
         say(job.session.alarm, "A cancel cannot be undone.", "bold")
         gone = threading.Event()
-        question = self._question(len(bulks))
+        question = self._question(count)
         answer = asyncio.ensure_future(asyncio.to_thread(ask, question, keyboard, gone.is_set))
         try:
             agreed = await asyncio.shield(answer)
@@ -244,7 +244,7 @@ def _only_look(wanted: "lox.BulkFilter", typed: CancelOptions) -> ExitCode:
     except CommandError as error:
         raise CommandError(f"{error} Nothing was cancelled.", error.code) from error
     bulks = [outcome.bulk for outcome in report.outcomes if outcome.bulk is not None]
-    say_matches(session.console, report, bulks)
+    say_matches(session.console, report)
     records.write_records(typed.output, records.BULK_COLUMNS, map(records.record, bulks))
     return ExitCode.DONE
 

@@ -7,15 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 
 from lox24_async import Bulk, BulkDraft, Lox24Error, ServiceCode
+from lox24_async._printable import printable
 from lox24_async.cli.exits import CommandError, ExitCode
 from lox24_async.cli.options import DEFAULT_CONNECTION, OUTPUT, Connection, Yes
+from lox24_async.cli.reading.answers import confirm
 from lox24_async.cli.reading.drafts import DraftOptions, make_draft
-from lox24_async.cli.reading.questions import confirm
 from lox24_async.cli.running import Session, finish
 from lox24_async.cli.telling.records import ReaderGoneError, record, write_out
 from lox24_async.cli.telling.sentences import code_of, reason
 from lox24_async.cli.telling.tables import fact_table, say
-from lox24_async.cli.text import local, plural, printable
+from lox24_async.cli.text import local, plural
 
 _SKEW: Final = timedelta(minutes=5)  # that LOX24's clock may be behind ours
 _LISTED: Final = 3  # recipients that are shown

@@ -6,8 +6,8 @@ from typing import Final
 from lox24_async import CancelOutcome, CancelState, ClientClosedError, NotFoundError
 from lox24_async.cli import options
 from lox24_async.cli.exits import ExitCode
+from lox24_async.cli.reading.answers import confirm
 from lox24_async.cli.reading.ids import Ids, read_ids
-from lox24_async.cli.reading.questions import confirm
 from lox24_async.cli.running import CallEach, Session, finish, run_out
 from lox24_async.cli.telling.outcomes import Run, say_bad_lines, say_others
 from lox24_async.cli.telling.progress import STOPPING, Progress

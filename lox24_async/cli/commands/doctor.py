@@ -12,13 +12,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import lox24_async as lox
+from lox24_async._printable import printable
 from lox24_async.cli import options
 from lox24_async.cli.exits import ExitCode
 from lox24_async.cli.running import Session, finish
 from lox24_async.cli.telling.records import write_out
 from lox24_async.cli.telling.sentences import code_of, explain_pause
 from lox24_async.cli.telling.tables import say
-from lox24_async.cli.text import mask, printable
+from lox24_async.cli.text import mask
 
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"  # no bulk has this id
 _OFF: Final = 60.0  # seconds: a clock that is more wrong than that is told in yellow

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from lox24_async import CancelJournal, CancelState, JournalError
+from lox24_async._printable import printable
 from lox24_async.cli import journals
 from lox24_async.cli.exits import ExitCode
 from lox24_async.cli.options import AT_LEAST_1, Debug, Listing, Output, number
@@ -14,7 +15,7 @@ from lox24_async.cli.running import finish
 from lox24_async.cli.telling.outcomes import label_of
 from lox24_async.cli.telling.records import ReaderGoneError, Record, write_out, write_records
 from lox24_async.cli.telling.tables import make_console, say
-from lox24_async.cli.text import local, printable
+from lox24_async.cli.text import local
 
 _COLUMNS: Final = (
     *("started", "finished", "unfinished", *(state.value for state in CancelState)),

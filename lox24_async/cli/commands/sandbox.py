@@ -15,12 +15,13 @@ from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
 from lox24_async import BulkStatus, testing
+from lox24_async._printable import printable
 from lox24_async.cli.exits import CommandError, ExitCode
 from lox24_async.cli.loops import stop_like_ctrl_c
 from lox24_async.cli.options import AT_LEAST_1, Debug, Quiet, number
 from lox24_async.cli.running import finish
 from lox24_async.cli.telling.records import ReaderGoneError, write_out
-from lox24_async.cli.text import mask, plural, printable, why
+from lox24_async.cli.text import mask, plural, why
 
 if TYPE_CHECKING:
     from lox24_async.testing import FakeLox24, Intermediary, ReceivedRequest

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from lox24_async import Bulk, BulkStatus, MatchReport
-from lox24_async.cli.text import plural, printable
+from lox24_async._printable import printable
+from lox24_async.cli.text import plural
 
 from .tables import LISTED, bulk_row, money, row_header, say, say_cut
 
@@ -65,14 +66,10 @@ def _add_row(grid: Table, name: str, own: _Sum) -> None:
     grid.add_row(name, f"{own.bulks:,}", f"{own.messages:,}", cost)
 
 
-def by_urgency(bulk: Bulk) -> tuple[bool, int]:
-    """Return by what bulks are sorted: what is being sent goes first, and what is large."""
-    return bulk.status_code != BulkStatus.IN_PROGRESS, -(bulk.msg_total_count or 0)
-
-
-def say_matches(console: Console, report: MatchReport, bulks: Sequence[Bulk]) -> None:
+def say_matches(console: Console, report: MatchReport) -> None:
     """Name the most urgent bulks, a line each, and sum them all up, by sender too."""
-    shown = sorted(bulks, key=by_urgency)[:LISTED]
+    bulks = report.by_urgency()
+    shown = bulks[:LISTED]
     if shown and (header := row_header(console)):
         say_cut(console, header)
     sums = SenderSums()

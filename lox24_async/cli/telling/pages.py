@@ -6,7 +6,7 @@ from html import escape
 from typing import Final
 
 import lox24_async as lox
-from lox24_async.cli.text import printable
+from lox24_async._printable import printable
 
 from .outcomes import label_of
 from .protocols import Protocol, Row, counted, head_of, utc

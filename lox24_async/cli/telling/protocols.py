@@ -14,7 +14,8 @@ from typing import Any, Final
 from attrs import frozen
 
 import lox24_async as lox
-from lox24_async.cli.text import plural, printable
+from lox24_async._printable import printable
+from lox24_async.cli.text import plural
 
 from .outcomes import label_of
 from .records import csv_text, error_fields

@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.text import Text
 
 import lox24_async as lox
+from lox24_async._printable import printable
 from lox24_async.cli import streams
 from lox24_async.cli.exits import CommandError, ExitCode
 from lox24_async.cli.options import BulkForm, Output
-from lox24_async.cli.text import local_short, printable, why
+from lox24_async.cli.text import local_short, why
 
 from .tables import bulk_row, make_console, print_facts, row_header, say_cut
 

@@ -10,8 +10,9 @@ from math import ceil
 from typing import Final
 
 import lox24_async as lox
+from lox24_async._printable import printable
 from lox24_async.cli.exits import ExitCode
-from lox24_async.cli.text import capital, mask, printable
+from lox24_async.cli.text import capital, mask
 
 CAUSES: Final[Mapping[ExitCode, tuple[type[lox.Lox24Error], ...]]] = {
     ExitCode.REFUSED: (lox.AuthenticationError, lox.AccountNotActivatedError),

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lox24_async import Bulk, BulkStatus
-from lox24_async.cli.text import local, printable
+from lox24_async._printable import printable
+from lox24_async.cli.text import local
 
 LISTED: Final = 10
 """So many bulks are named one by one; of the others it is said how many there are."""

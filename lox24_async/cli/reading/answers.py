@@ -1,4 +1,4 @@
-"""Asking a person, at the terminal."""
+"""The answer of a person at the terminal; what is asked is the command's matter."""
 
 import io
 import select
