@@ -3,12 +3,26 @@
 from datetime import UTC, datetime
 from math import inf
 
-from lox24_async import IPBlockedError
+import pytest
+
+from lox24_async import (
+    AccountNotActivatedError,
+    AuthenticationError,
+    ConnectionFailedError,
+    HeldBackError,
+    IntermediaryError,
+    IPBlockedError,
+    Lox24Error,
+    RequestTimeoutError,
+    RetryPolicy,
+    ServerError,
+)
 from lox24_async._guard.gates import OriginGate, TokenGate
-from lox24_async._guard.record import Block
-from lox24_async._guard.refusals import date, held_back_until
-from lox24_async._guard.rules import Hold
+from lox24_async._guard.record import Block, OperationFacts, Place, PlaceState
+from lox24_async._guard.refusals import date, held_back_until, refusal
+from lox24_async._guard.rules import WINDOW, Hold
 from lox24_async._guard.stores import MemoryStore
+from lox24_async.retry import Backoff
 
 NOW = 10_000.0
 
@@ -27,6 +41,72 @@ def test_held_back_by_what_hosts_share() -> None:
         assert until == held_back_until(origin, token, NOW)
     token.held_by_fleet, token.proven = Hold(NOW + 1, NOW + 20, counts=True), True
     assert NOW == held_back_until(origin, token, NOW)
+
+
+def gates() -> tuple[OriginGate, TokenGate]:
+    """Return the gates of an origin and of a token, of which nothing is known."""
+    return OriginGate(MemoryStore()), TokenGate("a")
+
+
+@pytest.mark.parametrize("intermediary", [False, True])
+def test_who_spoke_is_told_to_those_who_wait(intermediary: bool) -> None:
+    """A refusal, a closed operation, a block: each tells whether it was LOX24's own word."""
+    origin, token = gates()
+    token.by_intermediary = origin.blocked_by_intermediary = intermediary
+    facts = origin.record.facts("a")
+    facts.operations["cancel"] = OperationFacts(2, NOW + 30)
+    forbidden = refusal(origin, token, "cancel", NOW)
+    assert isinstance(forbidden, AccountNotActivatedError)
+    assert (30.0, intermediary) == (forbidden.retry_after, forbidden.intermediary)
+    origin.record.block = Block(NOW - 7, NOW, 1.0, NOW + 5, NOW + 593)
+    blocked = refusal(origin, token, "read", NOW)
+    assert isinstance(blocked, IPBlockedError)
+    assert (5.0, intermediary) == (blocked.retry_after, blocked.intermediary)
+    assert "429 7 s ago" in blocked.message
+    # A token that is refused sends nothing, however the block ends.
+    facts.close(NOW, WINDOW, refused=True)
+    refused = refusal(origin, token, "read", NOW)
+    assert isinstance(refused, AuthenticationError)
+    assert (60.0, intermediary) == (refused.retry_after, refused.intermediary)
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (ServerError("no", status=503), ServerError),
+        (ConnectionFailedError("no"), ConnectionFailedError),
+        (IntermediaryError("no", status=404), IntermediaryError),
+        (RequestTimeoutError("no"), RequestTimeoutError),
+    ],
+)
+def test_pause_is_told_by_what_caused_it(cause: Lox24Error, kind: type[Lox24Error]) -> None:
+    """An error of the same class, of its own: nothing of this call was sent."""
+    origin, token = gates()
+    cause.attempts = 3
+    origin.rest.begin(cause, NOW, NOW, Backoff(RetryPolicy(), lambda: 1.0), obey=True)
+    error = refusal(origin, token, "cancel", NOW)
+    assert kind is type(error)
+    assert error is not cause
+    assert 0 == error.attempts
+    assert "no" in error.message
+    assert getattr(cause, "status", None) == getattr(error, "status", None)
+
+
+def place(number: int, until: float, state: PlaceState) -> Place:
+    """Return a place in the budget."""
+    return Place(f"c{number}", f"t{number}", "cancel", NOW, until, state)
+
+
+def test_budget_that_is_used_up_says_until_when() -> None:
+    """Only when time alone can free a place; while a request is out its answer may."""
+    origin, token = gates()
+    origin.record.places = [place(n, NOW + 40 + n, PlaceState.WRONG) for n in range(3)]
+    error = refusal(origin, token, "cancel", NOW)
+    assert isinstance(error, HeldBackError)
+    assert 40.0 == error.retry_after
+    origin.record.places[0].state = PlaceState.OUT
+    assert NOW == held_back_until(origin, token, NOW)
+    assert isinstance(refusal(origin, token, "cancel", NOW), RequestTimeoutError)
 
 
 def test_429_whose_block_is_over() -> None:
