@@ -20,7 +20,10 @@ def _module(name: str) -> Any:
 
 _fcntl: Final = _module("fcntl")
 _msvcrt: Final = _module("msvcrt")  # of Windows
-_FLAGS: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+# What would block (a pipe that nobody reads, a stopped terminal) fails instead.
+_FLAGS: Final = (
+    os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
 _MODE: Final = 0o600
 _LOCKED_BYTE: Final = 0x7FFF_FFFF  # beyond any journal: Windows keeps others from reading it
 

@@ -12,7 +12,14 @@ from uuid import uuid4
 
 import pytest
 
-from lox24_async import BulkStatus, CancelJournal, CancelReport, CancelState, Lox24Client
+from lox24_async import (
+    BulkStatus,
+    CancelJournal,
+    CancelReport,
+    CancelState,
+    JournalError,
+    Lox24Client,
+)
 from lox24_async.testing import FakeLox24
 
 ROOT = Path(__file__).parents[2]
@@ -200,6 +207,22 @@ async def test_a_full_disk_in_mid_run(
         known = resumed.report
         await client.resolve(known, journal=resumed)
         assert resumed.report.counts[CancelState.CANCELED] == len(known)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+async def test_a_pipe_that_nobody_reads(
+    fake_lox24: FakeLox24, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When it is full the journal fails, and not the run: no write waits for a reader."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    ids = [fake_lox24.add_bulk().uuid for _ in range(500)]
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
+        journal = CancelJournal(path)
+        report = await client.cancel_bulks(ids, journal=journal)
+    assert 500 == report.counts[CancelState.CANCELED]
+    assert isinstance(journal.error, JournalError)
+    assert 1 == len([r for r in caplog.records if r.levelname == "WARNING"])
 
 
 async def test_a_disk_that_was_full_from_the_start(
