@@ -20,7 +20,7 @@ from lox24_async import (
 from lox24_async._guard.gates import OriginGate, TokenGate
 from lox24_async._guard.record import Block, OperationFacts, Place, PlaceState
 from lox24_async._guard.refusals import date, held_back_until, refusal
-from lox24_async._guard.rules import WINDOW, Hold
+from lox24_async._guard.rules import CONFIRM_AFTER, WINDOW, Hold
 from lox24_async._guard.stores import MemoryStore
 from lox24_async.retry import Backoff
 
@@ -61,13 +61,36 @@ def test_who_spoke_is_told_to_those_who_wait(intermediary: bool) -> None:
     origin.record.block = Block(NOW - 7, NOW, 1.0, NOW + 5, NOW + 593)
     blocked = refusal(origin, token, "read", NOW)
     assert isinstance(blocked, IPBlockedError)
-    assert (5.0, intermediary) == (blocked.retry_after, blocked.intermediary)
+    assert (429, 5.0, intermediary) == (blocked.status, blocked.retry_after, blocked.intermediary)
     assert "429 7 s ago" in blocked.message
     # A token that is refused sends nothing, however the block ends.
     facts.close(NOW, WINDOW, refused=True)
     refused = refusal(origin, token, "read", NOW)
     assert isinstance(refused, AuthenticationError)
-    assert (60.0, intermediary) == (refused.retry_after, refused.intermediary)
+    assert (401, 60.0, intermediary) == (refused.status, refused.retry_after, refused.intermediary)
+
+
+def test_token_that_worked_and_waits_for_its_confirming_probe() -> None:
+    """Who cannot wait for it gets the 401 that made it necessary, and the time to the probe."""
+    origin, token = gates()
+    origin.record.facts("a").close(NOW, CONFIRM_AFTER, refused=False)
+    error = refusal(origin, token, "cancel", NOW)
+    assert isinstance(error, AuthenticationError)
+    assert (401, CONFIRM_AFTER) == (error.status, error.retry_after)
+    origin.record.places = [place(n, NOW + 40 + n, PlaceState.WRONG) for n in range(3)]
+    assert 40.0 == getattr(refusal(origin, token, "cancel", NOW), "retry_after", None)
+
+
+@pytest.mark.parametrize("said", [None, 9.0])
+def test_probe_of_a_block_is_dated_unless_the_server_has(said: float | None) -> None:
+    """The seconds that an answer asks to wait are not replaced."""
+    origin, _ = gates()
+    origin.record.block = Block(NOW - 0.5, NOW, 1.0, NOW + 5, NOW + 600)
+    error = IPBlockedError("no", status=429, retry_after=said)
+    date(origin, error, NOW)
+    assert (said or 5.0) == error.retry_after
+    assert error.blocked_until is not None
+    assert "429 just now" in refusal(origin, TokenGate("a"), "cancel", NOW).message
 
 
 @pytest.mark.parametrize(
