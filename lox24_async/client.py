@@ -460,8 +460,9 @@ class Lox24Client(Generic[FormT]):
             closed. What is in flight at the end of the time is UNKNOWN: see ``settle``.
 
         Raises:
-            CancelFailedError: the listing is refused for good (a 401, say). The error carries
-                the report, its ``__cause__`` says why.
+            CancelFailedError: the listing is refused for good (a 401, say), or failed when the
+                time was up: nobody knows what met the filter then. The error carries the
+                report, its ``__cause__`` says why.
             JournalError: before anything is sent.
             ConfigurationError: before any request; ``ClientClosedError`` likewise.
 

@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from attrs import evolve, field, frozen
@@ -22,6 +22,7 @@ from lox24_async.report import CancelOutcome, CancelReport, CancelState, note
 
 from .lines import FORMAT, START
 
+T = TypeVar("T")
 _STATUS: Final = re.compile(r"([1-9]\d\d) ")
 _STATES: Final = {state.value: state for state in CancelState}
 _UNTOLD_SERVER_ERROR: Final = 500
@@ -135,11 +136,11 @@ class _Replay:
                     self._run = event | ({"failed": True} if self._failing else {})
                     self._failing = False
             case "planned":
-                for bulk_id in event["bulk_ids"]:
+                for bulk_id in _names(event):
                     self._planned[bulk_id] = None
                     note(self.report, bulk_id, CancelOutcome(bulk_id, CancelState.NOT_SENT))
             case "sent":
-                for bulk_id in event["bulk_ids"]:
+                for bulk_id in _names(event):
                     self._planned.pop(bulk_id, None)
                     self._sent[bulk_id] = None
                     note(self.report, bulk_id, partial(_unknown, bulk_id))
@@ -179,6 +180,10 @@ class _Replay:
             self.runs.append(_run(run))
 
 
+def _names(event: dict[str, Any]) -> list[str]:
+    return [bulk_id for bulk_id in event["bulk_ids"] if type(bulk_id) is str]
+
+
 def _unknown(bulk_id: str) -> CancelOutcome:
     return CancelOutcome(bulk_id, CancelState.UNKNOWN)
 
@@ -189,8 +194,8 @@ def _outcome(event: dict[str, Any]) -> CancelOutcome:
         bulk_id,
         _STATES.get(event["state"], CancelState.UNKNOWN),
         _bulk(bulk_id, event),
-        attempts=event.get("attempts") or 0,
-        request_id=event.get("request_id"),
+        attempts=_of(int, event.get("attempts")) or 0,
+        request_id=_of(str, event.get("request_id")),
     )
     said = event.get("error")
     return outcome if said is None else evolve(outcome, error=_error(said, outcome))
@@ -201,15 +206,17 @@ def _bulk(bulk_id: str, event: dict[str, Any]) -> Bulk | None:
     if type(status) is not int or BULK_ID.fullmatch(bulk_id) is None:
         return None
     try:
-        cost = None if price is None else Decimal(price)
+        cost = None if price is None else Decimal(str(price))
     except (InvalidOperation, TypeError, ValueError):
+        cost = None
+    if cost is not None and not cost.is_finite():
         cost = None
     return Bulk(
         uuid=UUID(bulk_id),
         status_code=STATUSES.get(status, status),
-        msg_total_count=event.get("messages"),
+        msg_total_count=_of(int, event.get("messages")),
         price=cost,
-        request_id=event.get("request_id"),
+        request_id=_of(str, event.get("request_id")),
     )
 
 
@@ -241,33 +248,47 @@ def _error(said: dict[str, Any], outcome: CancelOutcome) -> Lox24Error:
 
 
 def _run(event: dict[str, Any]) -> JournalRun:
-    end: dict[str, Any] = event.get("end") or {}
-    counts: dict[str, int] | None = end.get("counts")
+    end = _mapping(event.get("end")) or {}
+    wanted, counts = _mapping(event.get("filter")), _mapping(end.get("counts"))
     return JournalRun(
-        run=event["run"],
+        run=_of(str, event.get("run")) or "",
         started=_moment(event.get("t")),
-        version=event.get("version"),
-        pid=event.get("pid"),
-        host=event.get("host"),
-        user=event.get("user"),
-        origin=event.get("origin"),
-        client_id=event.get("client_id"),
-        total=event.get("total"),
-        sha256=event.get("sha256"),
-        filter=None if event.get("filter") is None else MappingProxyType(event["filter"]),
-        note=event.get("note"),
+        version=_of(str, event.get("version")),
+        pid=_of(int, event.get("pid")),
+        host=_of(str, event.get("host")),
+        user=_of(str, event.get("user")),
+        origin=_of(str, event.get("origin")),
+        client_id=_of(str, event.get("client_id")),
+        total=_of(int, event.get("total")),
+        sha256=_of(str, event.get("sha256")),
+        filter=None if wanted is None else MappingProxyType(wanted),
+        note=_of(str, event.get("note")),
         failed=bool(event.get("failed")),
         ended=_moment(end.get("t")),
-        interrupted=end.get("interrupted"),
-        seconds=end.get("seconds"),
+        interrupted=_of(bool, end.get("interrupted")),
+        seconds=_of(float, end.get("seconds")),
         counts=None
         if counts is None
-        else MappingProxyType({_STATES[s]: n for s, n in counts.items() if s in _STATES}),
+        else MappingProxyType(
+            {_STATES[s]: n for s, n in counts.items() if s in _STATES and type(n) is int}
+        ),
     )
+
+
+def _mapping(value: object) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _of(kind: type[T], value: object) -> T | None:
+    """Return a value of a kind; of a line that a hand has changed it may be of another."""
+    if kind is float and type(value) is int:
+        value = float(value)
+    return value if type(value) is kind else None
 
 
 def _moment(said: object) -> datetime | None:
     try:
-        return datetime.fromisoformat(str(said))
+        moment = datetime.fromisoformat(str(said))
     except ValueError:
         return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

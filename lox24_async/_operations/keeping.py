@@ -4,7 +4,12 @@ from typing import Any, Final
 
 from lox24_async._log import log
 from lox24_async._transport.engine import Engine
-from lox24_async.errors import ClientClosedError, Lox24Error, ResponseDecodeError
+from lox24_async.errors import (
+    ClientClosedError,
+    Lox24Error,
+    RequestTimeoutError,
+    ResponseDecodeError,
+)
 from lox24_async.filters import BulkFilter, BulkOrder
 from lox24_async.models import Bulk
 from lox24_async.report import CancelFailedError, CancelState, MatchReport
@@ -65,7 +70,7 @@ async def keep_canceling(
         record: Writes the run down.
 
     Raises:
-        CancelFailedError: the listing is refused for good.
+        CancelFailedError: the listing is refused for good, or did not work when the time was up.
     """
     search = only_cancelable(wanted)
     if search is None:  # nothing in these states can be cancelled
@@ -113,8 +118,20 @@ class _Keeper:
         self._deadline = deadline
         self._record = record
         self._news_at = engine.now()  # when something new was found, or we began
+        self._has_looked = False  # whether a listing has come to its end
+        self._trouble: Lox24Error | None = None  # why none has since
 
     async def run(self, interval: float, quiet: float | None) -> None:
+        """Look until the time is up.
+
+        Raises:
+            CancelFailedError: see :func:`keep_canceling`.
+        """
+        await self._look_again_and_again(interval, quiet)
+        if self._trouble is not None and not self._engine.closed:
+            raise self._broken("the listing failed to the end", self._trouble)
+
+    async def _look_again_and_again(self, interval: float, quiet: float | None) -> None:
         engine, deadline = self._engine, self._deadline
         while True:
             begun = engine.now()
@@ -155,19 +172,30 @@ class _Keeper:
                 raise
             over = engine.closed or engine.time_left(deadline) <= 0
             if not over and not _may_pass(error):
-                raise CancelFailedError(
-                    f"the listing was refused: {report!r}",
-                    report=report,
-                    outcome_unknown=bool(report.counts[CancelState.UNKNOWN]),
-                ) from error
+                raise self._broken("the listing was refused", error) from error
             if not over:
                 log.warning("looking for bulks: %s; again later", error)
+            if not (over and isinstance(error, RequestTimeoutError)):
+                self._trouble = error
+            elif not self._has_looked:  # else its being cut by the end is no trouble
+                self._trouble = self._trouble or error
             return False
         finally:
             await found.aclose()
             if found.found_new:
                 self._news_at = engine.now()
+        self._has_looked, self._trouble = True, None
         return True
+
+    def _broken(self, how: str, cause: Lox24Error) -> CancelFailedError:
+        report = self._report
+        error = CancelFailedError(
+            f"{how}: {report!r}",
+            report=report,
+            outcome_unknown=bool(report.counts[CancelState.UNKNOWN]),
+        )
+        error.__cause__ = cause
+        return error
 
 
 def _may_pass(error: Lox24Error) -> bool:

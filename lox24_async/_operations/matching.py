@@ -64,9 +64,13 @@ async def cancel_matching(
     search = only_cancelable(wanted)
     if search is None:  # nothing in these states can be cancelled
         return
-    listing = list_bulks(engine, search, order, form, lambda: deadline)
-    found = Matches(listing, search, report)
-    ids = found if confirm is None else _Confirmed(found, listing)
+
+    def listing() -> BulkStream[Any]:
+        return list_bulks(engine, search, order, form, lambda: deadline)
+
+    bulks = listing()
+    found = Matches(bulks, search, report)
+    ids = found if confirm is None else _Confirmed(found, bulks)
     batch = MatchBatch(
         engine, ids, form, report=report, width=width, begin=lambda: deadline, record=record
     )
@@ -79,6 +83,7 @@ async def cancel_matching(
             if not await confirm(report):
                 ids.raise_if_broken()
                 return
+            await found.begin_again(listing())  # minutes may have passed
         await batch.run(progress)
     except Lox24Error as error:
         if not found.broken:  # by ``progress``, say
@@ -118,6 +123,7 @@ class Matches:
         self._wanted = wanted
         self._report = report
         self._page: deque[Bulk] = deque()
+        self._unfit: set[int] = set()
         self.broken = False
         """Whether the listing failed."""
 
@@ -165,9 +171,18 @@ class Matches:
             if found.uuid not in self._report:  # of a dry run, say
                 count_found(self._report, found)
             return True
+        if found.uuid.int in self._unfit:  # in an earlier listing
+            return False
+        self._unfit.add(found.uuid.int)
         self._report.skipped += 1
         log.warning("bulk %s: listed although it does not meet the filter", found.uuid)
         return False
+
+    async def begin_again(self, bulks: BulkStream[Any]) -> None:
+        """Read another listing, from its first page, in the place of this one."""
+        await self._bulks.aclose()
+        self._bulks = bulks
+        self._page.clear()
 
     async def aclose(self) -> None:
         """Stop the listing."""

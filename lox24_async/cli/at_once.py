@@ -53,13 +53,15 @@ def read_line(words: Sequence[str]) -> tuple[tuple[str, ...], Options] | None:
     options: dict[str, str] = {}
     rest = iter(words[1:])
     for word in rest:
-        name, _, value = word.partition("=")
+        name, has_value, value = word.partition("=")
         name = _SHORT.get(name, name)
         if _BULK_ID.fullmatch(word) and word.lower() not in ids:
             ids[word.lower()] = None
         elif name in _SWITCHES and name == _SHORT.get(word, word):
             options[name] = ""
-        elif name in _VALUES and _VALUES[name].fullmatch(value := value or next(rest, "")):
+        elif name in _VALUES and _VALUES[name].fullmatch(
+            value := value if has_value else next(rest, "")
+        ):
             options[name] = value
         else:
             return None
@@ -130,6 +132,8 @@ class _HeadStart:
         except asyncio.CancelledError:
             await self._stop_early(cancels)
             raise
+        except Exception:  # noqa: BLE001  the cancels have left: their end is told all the same
+            typed = await asyncio.to_thread(_read_options, ("cancel", *self._ids))
         job = self._make_job(typed)
 
         async def work() -> None:

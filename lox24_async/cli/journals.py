@@ -1,8 +1,9 @@
 """Where the journals of runs are, and which of them to go on with."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from .text import quoted
 
 NONE: Final = "none"
 """What ``--journal`` says for none."""
+RESUMED: Final = "lox24 cancel --resume"
+"""What a run that goes on with another says of itself."""
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -92,6 +95,34 @@ def newest_run() -> Path:
     raise CommandError("There is no journal of a run. Name the file.")
 
 
+def is_cut_short(runs: Sequence["lox.JournalRun"]) -> bool:
+    """Whether a listing or a stream of ids was not read to its end, so that bulks may be missing.
+
+    A command leaves several runs: the first cancels, the others look.
+    """
+    for note, of_one in groupby(runs, key=lambda run: run.note):
+        all_of_it = list(of_one)
+        listings = [run for run in all_of_it if run.filter is not None]
+        main = listings[-1] if listings else all_of_it[0]
+        cut = main.ended is None or bool(main.interrupted)
+        if note != RESUMED and main.total is None and cut:
+            return True
+    return False
+
+
+def lacks(runs: Iterable["lox.JournalRun"], report: "lox.CancelReport") -> bool:
+    """Whether a write of the journal failed, so that it lacks bulks that were to be cancelled."""
+    return any(run.failed and (run.total is None or run.total > len(report)) for run in runs)
+
+
+def unfinished_in(path: Path) -> set[str]:
+    """Return what a journal proves to be unfinished; nothing, if it cannot be read."""
+    try:
+        return set(lox.CancelJournal.read(path).unfinished())
+    except lox.JournalError:
+        return set()
+
+
 def newest_unfinished() -> Path:
     """Return the newest journal in which something is unfinished.
 
@@ -155,5 +186,8 @@ def describe(error: lox.JournalError) -> str:
 
 
 def _place(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:  # no URL: of a file that a hand has changed
+        return url, None, None

@@ -1,5 +1,6 @@
 """``cancel_matching`` that asks: after the first pass, with what was found."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -123,3 +124,23 @@ async def test_what_is_shown_is_in_the_order_of_the_cancels(fake_lox24: FakeLox2
     assert [70, 5, 9, 1, None] == [bulk.msg_total_count for bulk in dry.by_urgency()]
     assert puts(fake_lox24) == shown
     assert {15} == {bulk.status_code for bulk in report.by_urgency()}
+
+
+async def test_while_somebody_thinks_the_listing_changes(fake_lox24: FakeLox24) -> None:
+    """The pages are read anew after the yes: an older one is stopped, a newer one left alone."""
+    now = datetime.now(UTC)
+    first = fake_lox24.add_bulk(created_at=now - timedelta(hours=2))
+    second = fake_lox24.add_bulk(created_at=now - timedelta(hours=1))
+    late = []
+
+    async def confirm(_: MatchReport) -> bool:
+        await asyncio.sleep(0.2)  # whatever was read ahead was read before
+        late.append(fake_lox24.add_bulk(created_at=now - timedelta(hours=3)))
+        late.append(fake_lox24.add_bulk(created_at=now))
+        return True
+
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
+        report = await client.cancel_matching(BulkFilter(), confirm=confirm)
+    stopped = {str(bulk.uuid) for bulk in (first, second, late[0])}
+    assert stopped == set(puts(fake_lox24))
+    assert (4, 3) == (report.bulks, report.counts[CancelState.CANCELED])

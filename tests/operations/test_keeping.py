@@ -20,6 +20,7 @@ from lox24_async import (
     JsonLdBulk,
     Lox24Client,
     MatchReport,
+    RequestTimeoutError,
     RetryPolicy,
 )
 from lox24_async.testing import FakeLox24, Fault, ReceivedRequest
@@ -208,6 +209,34 @@ async def test_error_of_progress_is_its_own(fake_lox24: FakeLox24) -> None:
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
         with pytest.raises(ConnectionFailedError, match="of a callback"):
             await client.keep_canceling(BulkFilter(), progress=progress, duration=60)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("since", [0.0, 20.0])
+@pytest.mark.parametrize("fault", [Fault(status=503), Fault(status=429), Fault(drop="before")])
+async def test_trouble_to_the_end_is_no_end(
+    fake_lox24: FakeLox24, since: float, fault: Fault
+) -> None:
+    """Nobody knows what met the filter when the time was up; what was stopped stands in it."""
+    first = fake_lox24.add_bulk(sender_id="Acme")
+    fake_lox24.fail_if(lambda r: fault if r.at >= since else None)
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
+        with pytest.raises(CancelFailedError) as caught:
+            await client.keep_canceling(BulkFilter(sender_id="Acme"), duration=60)
+    report = caught.value.report
+    assert (str(first.uuid) in report) is (since > 0)
+    assert caught.value.__cause__ is not None
+    assert not isinstance(caught.value.__cause__, RequestTimeoutError)
+
+
+@pytest.mark.looptime
+async def test_time_that_is_up_in_a_listing_is_an_end(fake_lox24: FakeLox24) -> None:
+    """If one has come to its end before; else it is none."""
+    fake_lox24.latency = 4.0
+    async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
+        with pytest.raises(CancelFailedError):
+            await client.keep_canceling(BulkFilter(sender_id="Acme"), duration=2)
+        await client.keep_canceling(BulkFilter(sender_id="Acme"), duration=20)
 
 
 @pytest.mark.looptime

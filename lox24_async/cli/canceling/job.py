@@ -69,6 +69,8 @@ class Job:
         """Says whether it has gone to work."""
         self.planned: Sequence[str] = ()
         """The ids, if they are known beforehand."""
+        self.unheard = False
+        """Whether an earlier run had not come to the end of its listing or its input."""
         self.listed = False
         """Whether somebody else than the user named the bulks: a listing, a pipe."""
         self._out = records.RecordStream(typed.output, FIELDS)
@@ -144,12 +146,12 @@ class Job:
         """Call with the journal; if that cannot be written, without.
 
         Raises:
-            CommandError: the run is to go on in that very journal.
+            CommandError: the run is to go on in that very journal, and nothing has been sent.
         """
         try:
             await call(self.journal)
         except lox.JournalError as error:
-            if self.typed.resume is not None:
+            if self.typed.resume is not None and not self.tally.sent:
                 raise journals.refused(error) from error
             self.go_on_without(error)
             await call(None)
@@ -260,24 +262,42 @@ class Job:
     def _say_verdict(self, end: outcomes.Run) -> None:
         session = self.session
         session.say_end(end)
-        if self.broken is not None:
+        if self.unheard:
+            session.tell(
+                "Its listing or its input had not come to an end: what it had not read is not in"
+                " here. Run that line again, too.",
+                "yellow",
+            )
+        if isinstance(self.broken, lox.ClientClosedError):  # by Ctrl-C
+            session.tell(
+                "The listing had not come to its end. Run the same line again, too.", "red"
+            )
+        elif self.broken is not None:
             session.tell(
                 f"The listing broke off: {session.explain(self.broken)} What was found is told"
                 " above; there may be more. Run the same line again.",
                 "red",
             )
-        unfinished = len(self.report.unfinished())
-        journal = self.journal
-        if journal is not None and journal.error is not None:
-            session.tell(f"{journals.describe(journal.error)}; it may lack a part.", "yellow")
-        if unfinished and journal is not None:
+        unfinished = self.report.unfinished()
+        journal, named = self.journal, set[str]()
+        if journal is not None:
+            named = set(unfinished)
+            if journal.error is not None:
+                session.tell(f"{journals.describe(journal.error)}; it may lack a part.", "yellow")
+                named &= journals.unfinished_in(journal.path)
+        if named and journal is not None:
+            lacking = len(unfinished) - len(named)
             session.tell(
-                f"{plural(unfinished, 'bulk')} unfinished; the journal names each. To go on:"
+                f"{plural(len(unfinished), 'bulk')} unfinished; the journal names"
+                + (" each. To go on:" if not lacking else f" {len(named):,} of them. To go on:")
             )
             line = f"  lox24 cancel --resume {outcomes.as_word(str(journal.path))}"
             session.tell(line, to_copy=True)
-        elif unfinished and self.listed:
-            session.tell(f"{plural(unfinished, 'bulk')} unfinished, and there is no journal.")
+            if lacking:
+                session.tell("For the others run the same line again, too.")
+        elif unfinished and (self.listed or journal is not None):
+            without = "there is no journal" if journal is None else "the journal names none"
+            session.tell(f"{plural(len(unfinished), 'bulk')} unfinished, and {without}.")
         session.tell_elsewhere(stdout_is_free=self.typed.output is Output.TABLE)
 
     def _rest(self) -> list["lox.CancelOutcome"]:

@@ -1,6 +1,7 @@
 """What meets a filter: shown, asked about, and cancelled; once, or for a while."""
 
 import asyncio
+import os
 import shlex
 import threading
 from collections.abc import Awaitable, Callable
@@ -46,6 +47,9 @@ def wanted_of(ids: tuple[str, ...], typed: CancelOptions) -> "lox.BulkFilter | N
             "--matching without a filter means every bulk of the account."
             " Name a filter, or add --all if you mean that."
         )
+    token = os.environ.get("LOX24_AUTH_TOKEN")
+    if token and any(token in word for word in typed.filters.words):
+        raise CommandError("A filter holds the token: it would stand in the journal.")
     if given and typed.everything:
         raise CommandError("--all means no filter; leave out one of the two.")
     wanted = make_filter(typed.filters)
@@ -150,11 +154,17 @@ class _Matching:
         try:
             if self._keyboard is not None:
                 seen = lox.MatchReport()
-                await client.cancel_matching(
-                    self._wanted, dry_run=True, report=seen, progress=self._count_found
-                )
+                try:
+                    await client.cancel_matching(
+                        self._wanted, dry_run=True, report=seen, progress=self._count_found
+                    )
+                except lox.CancelFailedError as error:
+                    self._note_broken(error)
+                    if not len(seen):
+                        return
                 if not await self._confirm(seen):
                     return
+            job.broken = None
             job.open_journal()
             job.progress.phase = "cancelling what comes"
             await job.with_journal(

@@ -20,27 +20,22 @@ def cancel_resumed(ids: tuple[str, ...], typed: CancelOptions) -> ExitCode:
     Raises:
         CommandError: there is none that can be gone on with.
     """
-    if ids or typed.file is not None or typed.matching or typed.filters.given:
+    others = typed.file is not None or typed.matching or typed.filters.given or typed.everything
+    if ids or others or typed.keeps_on:
         raise CommandError("--resume goes on with the bulks of its journal; name no others.")
     if typed.journal is not None or typed.dry_run:
         raise CommandError("--resume goes on in its journal: leave out --journal and --dry-run.")
     session = typed.open_session()
     journal = journals.open_again(
-        typed.resume or "", typed.connection.place, session.client_id, "lox24 cancel --resume"
+        typed.resume or "", typed.connection.place, session.client_id, journals.RESUMED
     )
-    report, runs = journal.report, journal.runs
+    report = journal.report
     say(session.console, f"Going on with {journal.path}")
-    if runs and runs[-1].ended is None and runs[-1].filter is not None:
-        say(
-            session.console,
-            "Its listing had not come to an end: what it had not found is not in here."
-            " Run that line again, too.",
-            "yellow",
-        )
     if not report.unfinished():
         say(session.console, "Nothing in it is unfinished.")
     job = Job(session, typed, report, total=None, note="")
     job.take_what_is_known()
+    job.unheard = journals.is_cut_short(journal.runs)
     job.journal = journal
     job.began = lambda: True
 

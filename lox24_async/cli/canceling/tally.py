@@ -27,6 +27,8 @@ class Tally:
         """Take what an earlier run knew."""
         if outcome.state is not CancelState.CANCELED:
             self._open[outcome.bulk_id] = outcome.state
+        else:
+            self._add(outcome)
 
     def take(self, outcome: CancelOutcome) -> CancelState | None:
         """Take an outcome; return the state in which the bulk was before, if it was in any."""
@@ -34,7 +36,11 @@ class Tally:
         self.sent += before in (None, CancelState.NOT_SENT) and outcome.attempts > 0
         if outcome.state is not CancelState.CANCELED:
             self._open[outcome.bulk_id] = outcome.state
-            return before
+        else:
+            self._add(outcome)
+        return before
+
+    def _add(self, outcome: CancelOutcome) -> None:
         bulk = outcome.bulk
         if bulk is None or bulk.msg_total_count is None:
             self.uncounted += 1
@@ -42,7 +48,6 @@ class Tally:
             self.messages += bulk.msg_total_count
         if bulk is not None and bulk.price is not None:
             self.cost = bulk.price + (self.cost or 0)
-        return before
 
     def is_told(self, bulk_id: str, state: CancelState) -> bool:
         """Whether a bulk that is not cancelled was taken in this state."""

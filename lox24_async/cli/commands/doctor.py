@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,13 +14,12 @@ from urllib.parse import urlsplit
 
 import lox24_async as lox
 from lox24_async._printable import printable
-from lox24_async.cli import options
+from lox24_async.cli import options, streams
 from lox24_async.cli.exits import ExitCode
 from lox24_async.cli.running import Session, finish
-from lox24_async.cli.telling.records import write_out
 from lox24_async.cli.telling.sentences import code_of, explain_pause
 from lox24_async.cli.telling.tables import say
-from lox24_async.cli.text import mask
+from lox24_async.cli.text import mask, why
 
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"  # no bulk has this id
 _OFF: Final = 60.0  # seconds: a clock that is more wrong than that is told in yellow
@@ -44,6 +44,8 @@ class _Doctor:
         self._session.run(self._ask())
         for name, said in self._findings():
             _print(name, said)
+        if (problem := streams.settle(sys.stdout)) is not None:
+            self._session.tell(f"stdout cannot be written: {why(problem)}.", "red")
         error = self._error
         if error is None or isinstance(error, lox.NotFoundError):
             say(self._session.console, "LOX24 answers, and takes the token.", "green")
@@ -134,7 +136,7 @@ class _Doctor:
 
 
 def _print(name: str, said: str) -> None:
-    write_out(mask(f"{name:13} {said}\n"))
+    streams.put(sys.stdout, mask(f"{name:13} {said}\n"))  # that it fails is told at the end
 
 
 def _without_user(url: str) -> str:

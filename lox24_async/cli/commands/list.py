@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from cyclopts import Group, Parameter
 from cyclopts.validators import Number
 
-from lox24_async import Bulk, BulkFilter, BulkOrder, BulkStatus
+from lox24_async import Bulk, BulkFilter, BulkOrder, BulkStatus, NotFoundError
 from lox24_async.cli import options
 from lox24_async.cli.connecting import patience
 from lox24_async.cli.exits import CommandError, ExitCode
@@ -145,30 +145,37 @@ class _Listing:
         known: dict[str, int] = {}
         async with BulkWriter(self._output) as writer:
             while True:
-                fresh = deque[Bulk]()
+                fresh, listed = deque[Bulk](), set[str]()
                 client = self._session.client
                 async with client.list_bulks(self._wanted, order=self._order) as stream:
                     async for bulk in stream:
+                        listed.add(str(bulk.uuid))
                         if known.get(str(bulk.uuid)) != bulk.status_code:
                             fresh.append(bulk)
-                        if len(fresh) == self._limit and not known:
+                        if len(listed) == self._limit:
                             break
                 for bulk in reversed(fresh):  # the newest at the end, where one looks
                     known[str(bulk.uuid)] = bulk.status_code
                     await writer.add(bulk)
-                for bulk_id in await self._gone(known, writer):
+                for bulk_id in await self._gone(known, listed, writer):
                     known.pop(bulk_id)
                 await writer.flush()
                 await asyncio.sleep(self._typed.interval)
 
-    async def _gone(self, known: dict[str, int], writer: BulkWriter) -> "tuple[str, ...]":
+    async def _gone(
+        self, known: dict[str, int], listed: set[str], writer: BulkWriter
+    ) -> "tuple[str, ...]":
         """With --running: write how those ended that are no longer listed."""
         if not self._typed.running:
             return ()
         ended = deque[str]()
         for bulk_id, status in known.items():
-            if status in _RUNNING:
-                bulk = await self._session.client.get_bulk(bulk_id)
+            if status in _RUNNING and bulk_id not in listed:
+                try:
+                    bulk = await self._session.client.get_bulk(bulk_id)
+                except NotFoundError:  # somebody has deleted it
+                    ended.append(bulk_id)
+                    continue
                 if bulk.is_final:
                     await writer.add(bulk)
                     ended.append(bulk_id)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -52,10 +53,8 @@ def runs(
 
 
 def _records(limit: int) -> Iterator[Record]:
-    for path in journals.kept()[:limit]:
-        record = _read(path)
-        if record is not None:
-            yield record
+    found = (record for path in journals.kept() if (record := _read(path)) is not None)
+    yield from islice(found, limit)
 
 
 def _read(path: Path) -> Record | None:
@@ -68,7 +67,7 @@ def _read(path: Path) -> Record | None:
     unfinished = len(report.unfinished())
     return {
         "started": None if found[0].started is None else found[0].started.isoformat(),
-        "finished": not unfinished,
+        "finished": not unfinished and not journals.lacks(found, report),
         "unfinished": unfinished,
         **{state.value: count for state, count in report.counts.items()},
         "client_id": found[0].client_id,
@@ -82,14 +81,18 @@ def _lines(record: Record) -> Iterator[str]:
     if "started" not in record:
         yield f"?  {printable(record['note'])}"
     else:
-        found = CancelJournal.runs_of(record["file"])[0]
-        when = "?" if found.started is None else local(found.started)
+        all_runs = CancelJournal.runs_of(record["file"])
+        when = "?" if all_runs[0].started is None else local(all_runs[0].started)
         counts = [
             f"{record[state.value]:,} {label_of(state)}"
             for state in CancelState
             if record[state.value]
         ]
-        end = f"{record['unfinished']:,} UNFINISHED" if record["unfinished"] else "finished"
+        end = "finished" if record["finished"] else "a part is MISSING, for a write failed"
+        if record["unfinished"]:
+            end = f"{record['unfinished']:,} UNFINISHED"
+        elif record["finished"] and journals.is_cut_short(all_runs):
+            end = "finished, but its listing or input was NOT read to the end"
         yield f"{when}  {end}: {', '.join(counts) or 'nothing found'}"
         if record["note"]:
             yield f"  {printable(record['note'])}"

@@ -60,12 +60,15 @@ def _show(bulk_id: str, output: options.Output, connection: options.Connection) 
     try:
         bulk = session.run(session.client.get_bulk(good))
     except CommandError as error:
-        if isinstance(error.__cause__, NotFoundError):
-            said = f"LOX24 knows no bulk {good} in this account."
-            raise CommandError(said, ExitCode.NOT_ALL) from error
-        raise
+        raise _unknown(good, error) from error
     write_bulk("json" if output is options.Output.JSON else "table", bulk)
     return ExitCode.DONE
+
+
+def _unknown(bulk_id: str, error: CommandError) -> CommandError:
+    if isinstance(error.__cause__, NotFoundError):
+        return CommandError(f"LOX24 knows no bulk {bulk_id} in this account.", ExitCode.NOT_ALL)
+    return error
 
 
 def _show_messages(
@@ -86,11 +89,15 @@ def _show_messages(
             async for message in stream:
                 count(message)
                 await writer.add(message)
+        if not any(counts.values()):  # of a bulk that there is?
+            await session.client.get_bulk_status(good)
 
     try:
         session.run(work())
     except ReaderGoneError:
         return ExitCode.DONE
+    except CommandError as error:
+        raise _unknown(good, error) from error
     total = sum(counts.values())
     told = f"{plural(total, 'message')}: {counts[True]:,} sent, {counts[False]:,} not"
     say(session.console, f"{told}." if total else "LOX24 lists no such message of this bulk.")

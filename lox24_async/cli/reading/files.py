@@ -237,8 +237,8 @@ def _guess(
     tell: Callable[[str], object],
 ) -> Column | None:
     """Find the one column that holds what is wanted, below a header of other names or none."""
-    if wanted.fullmatch(without_comment(first).strip(_PLAIN)):
-        return None
+    if first.lstrip()[:1] in ("{", "[") or wanted.fullmatch(without_comment(first).strip(_PLAIN)):
+        return None  # JSON, or an id alone: nothing to wait for
     for delimiter in delimiters:
         cells = _cells(first, delimiter)
         if len([cell for cell in cells if cell.strip()]) < 2:

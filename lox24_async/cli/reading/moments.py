@@ -9,6 +9,7 @@ from lox24_async.cli.text import local, quoted
 
 _AGO: Final = re.compile(r"(\d{1,9}) ?([smhdw])", re.ASCII)
 _AHEAD: Final = re.compile(r"\+(\d{1,6}) ?([mhd])", re.ASCII)
+_LONGEST: Final = 10_000 * 86_400.0  # seconds
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -62,7 +63,13 @@ def read_span(text: str, option: str) -> float:
     """
     if (found := _AGO.fullmatch(text.strip().lower())) is None or found[2] == "w":
         raise CommandError(f"{option}: {quoted(text)} is no time. Write it as 90s, 30m, 2h or 1d.")
-    return _span(found).total_seconds()
+    try:
+        seconds = _span(found).total_seconds()
+    except OverflowError:
+        seconds = _LONGEST + 1
+    if seconds > _LONGEST:
+        raise CommandError(f"{option}: {quoted(text)} is too long; 10000d is the most.")
+    return seconds
 
 
 def _span(found: re.Match[str]) -> timedelta:

@@ -20,6 +20,7 @@ _CHUNK: Final = 1 << 16  # bytes
 _BATCH: Final = 256  # entries that are handed over at once
 _AHEAD: Final = 8  # batches that wait: the rest waits in the pipe
 _LONGEST_BOM: Final = 3
+_LONGEST_LINE: Final = 1 << 20  # characters
 
 
 class PipedIds:
@@ -132,6 +133,7 @@ class PipedIds:
             *whole, rest = (rest + decoder.decode(data)).split("\n")
             for line in whole:
                 yield f"{line}\n"
+            rest = rest[:_LONGEST_LINE]  # what is longer holds no id: a part of it says so as well
             data = self._next_bytes(file)
         rest += decoder.decode(b"", final=True)
         if rest:

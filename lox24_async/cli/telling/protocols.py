@@ -6,6 +6,7 @@ The same journal gives the same bytes: no moment but those of the run, and all i
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -98,8 +99,9 @@ def read_protocol(path: Path) -> Protocol:
             times.setdefault((bulk_id, str(event.get("state"))), moment)
             last[bulk_id] = moment
         elif event["event"] in ("sent", "planned"):
-            for bulk_id in event.get("bulk_ids") or ():
-                last[str(bulk_id)] = moment
+            named: Any = event.get("bulk_ids")
+            with suppress(TypeError):  # of a line that a hand has changed
+                last.update((str(name), moment) for name in named)
     rows = tuple(
         Row(o, times.get((o.bulk_id, o.state.value), last.get(o.bulk_id))) for o in report.outcomes
     )
@@ -159,10 +161,11 @@ def as_md(protocol: Protocol) -> str:
     """Return it as Markdown."""
 
     def cell(value: object) -> str:
-        return printable("" if value is None else str(value)).replace("|", "\\|")
+        text = printable("" if value is None else str(value))
+        return text.replace("|", "\\|").replace("<", "&lt;")
 
     lines = ["# Cancelled SMS bulks", ""]
-    lines += [f"- **{name}**: {value}" for name, value in head_of(protocol)]
+    lines += [f"- **{name}**: {cell(value)}" for name, value in head_of(protocol)]
     lines += ["", "| state | bulks |", "| --- | ---: |"]
     lines += [f"| {label_of(state)} | {count:,} |" for state, count in counted(protocol)]
     lines += ["", "| bulk | state | time (UTC) | request id | messages | price | error |"]

@@ -1,0 +1,347 @@
+"""What the end says is true: through outages, interruptions, and files that a hand has changed."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lox24_async import CancelJournal
+from lox24_async.cli import at_once
+from lox24_async.cli.at_once import read_line
+from lox24_async.cli.canceling import looking, resuming
+from lox24_async.testing import FakeLox24, Fault
+from tests.conftest import puts
+
+from .stage import CANARY, STRANGER, Screen, add, free_url, journals, lox24, start, wait_for
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test wait for what LOX24 would need."""
+    monkeypatch.setattr(looking, "_SETTLING", 0.01)
+    monkeypatch.setattr(looking, "_FIRST", 0.01)
+    monkeypatch.setattr(resuming, "_WHILE", 0.05)
+
+
+# --- for a while
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [(Fault(status=503), 5), (Fault(status=429), 4), (Fault(delay=60.0), 5)]
+)
+def test_for_a_while_that_was_an_outage_is_no_success(
+    gateway: FakeLox24, fault: Fault, code: int
+) -> None:
+    """Nothing could be listed, so nobody knows whether anything meets the filter."""
+    add(gateway, 5, 5)
+    gateway.fail_if(lambda _: fault)
+    found, out, err = lox24("cancel", "--matching", "--all", "--yes", "--for", "1s")
+    assert code == found
+    assert "No bulk that can still be stopped" not in out + err
+    assert "Nothing was cancelled." in err
+
+
+def test_for_a_while_at_a_place_where_nobody_is(gateway: FakeLox24) -> None:
+    """Exit code 5, whatever the time."""
+    line = ("cancel", "--matching", "--all", "--yes", "--for")
+    assert 5 == lox24(*line, "1s", "--base-url", free_url())[0]
+    assert gateway.requests == []
+
+
+def test_for_a_while_whose_first_listing_breaks_is_asked_about(gateway: FakeLox24) -> None:
+    """What was found is shown, asked for and cancelled."""
+    add(gateway, *[0] * 40)
+    refused = Fault(status=402)
+    gateway.fail_if(lambda r: refused if "page=2" in r.path else None)
+    line = ("cancel", "--matching", "--all", "--for", "1s")
+    with Screen(*line) as screen:
+        screen.until("Cancel these 30")
+        gateway.fail_if(lambda _: None)
+        screen.type("y\n")
+        screen.until("All 40 are cancelled.")
+
+
+@pytest.mark.parametrize("text", ["999999999d", "10001d"])
+def test_for_longer_than_anybody_waits(gateway: FakeLox24, text: str) -> None:
+    """Told as a wrong option."""
+    code, _, err = lox24("cancel", "--matching", "--all", "--yes", "--for", text)
+    assert 2 == code
+    assert "--for" in err
+    assert gateway.requests == []
+
+
+# --- going on
+
+
+@pytest.fixture
+def cut_short(gateway: FakeLox24, soon: None) -> Path:
+    """Return the journal of a run over a listing that was interrupted."""
+    add(gateway, *[0] * 200)
+    gateway.latency = 0.1
+    with start("cancel", "--matching", "--all", "--yes", "--max-concurrency", "2") as child:
+        wait_for(lambda: len(puts(gateway)) > 10)
+        child.send_signal(2)
+        _, err = child.communicate(timeout=60)
+    assert 130 == child.returncode
+    assert "The listing broke off" not in err
+    assert "had not come to its end" in err
+    gateway.latency = 0
+    return journals()[-1]
+
+
+def test_resumed_run_says_that_its_listing_was_cut_short(
+    gateway: FakeLox24, cut_short: Path
+) -> None:
+    """Beside the verdict, each time; ``runs`` says so, too."""
+    for _ in range(2):
+        code, _, err = lox24("cancel", "--resume", str(cut_short))
+        assert code == 0
+        assert "Run that line again, too." in err.split("cancelled.")[-1]
+    assert CancelJournal.read(cut_short).unfinished() == ()
+    assert "NOT read to the end" in lox24("runs")[1]
+    code, _, err = lox24("cancel", "--matching", "--all", "--yes")
+    assert code == 0
+    assert len(set(puts(gateway))) == 200
+    assert "again" not in lox24("runs", "--limit", "1")[1]
+
+
+def test_resumed_run_tells_the_savings_of_the_whole(gateway: FakeLox24, soon: None) -> None:
+    """Its table is about all of it, and so is the sum."""
+    ids = [str(gateway.add_bulk(0, msg_total_count=10).uuid) for _ in range(3)]
+    stay = Fault(status=400)
+    gateway.fail_if(lambda r: stay if ids[0] in r.path else None)
+    assert lox24("cancel", *ids)[0] == 1
+    events = journals()[0].read_text().splitlines()
+    rejected = [line for line in events if ids[0] in line and '"outcome"' in line]
+    kept = [line for line in events if line not in rejected]
+    journals()[0].write_text("\n".join(kept) + "\n")
+    gateway.fail_if(lambda _: None)
+    code, _, err = lox24("cancel", "--resume", str(journals()[0]))
+    assert code == 0
+    assert "Stopped: at most 30 messages" in err
+
+
+@pytest.mark.parametrize("more", [["--for", "30m"], ["--until-quiet", "9s"], ["--all"]])
+def test_resume_goes_with_no_option_of_a_filter(more: list[str]) -> None:
+    """Exit code 2; nothing is ignored in silence."""
+    code, _, err = lox24("cancel", "--resume", "j", *more)
+    assert code == 2
+    assert "--resume goes on" in err
+
+
+def test_a_filter_holds_no_token(gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that was pasted by mistake would stand in journal and report."""
+    monkeypatch.setenv("LOX24_AUTH_TOKEN", CANARY)
+    code, out, err = lox24("cancel", "--matching", "--text", CANARY, "--yes")
+    assert code == 2
+    assert CANARY not in out + err
+    assert journals() == []
+
+
+def test_after_the_yes_all_pages_are_read_once_more(gateway: FakeLox24) -> None:
+    """What came during the question is left alone, and told; what is older is stopped."""
+    shown = add(gateway, 0, 0)
+    with Screen("cancel", "--matching", "--all") as screen:
+        screen.until("Cancel these 2?")
+        asked = len(gateway.requests)
+        add(gateway, 0, 5)
+        screen.type("y\n")
+        told = screen.until("All 2 are cancelled.")
+    assert "2 bulks left alone" in told
+    assert sorted(shown) == sorted(puts(gateway))
+    assert any(r.path.startswith("/bulks?") for r in gateway.requests[asked:])
+
+
+def test_journal_that_lacks_a_part_is_not_said_to_name_each(
+    gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full from the start: the line to go on with would be of no use."""
+    add(gateway, *[0] * 20)
+    gateway.fail_if(lambda r: Fault(status=503) if r.method == "PUT" else None)
+    monkeypatch.setenv("LOX24_TEST", "1")
+    ids = [str(bulk.uuid) for bulk in gateway.bulks.values()]
+    Path("ids.txt").write_text("\n".join(ids))
+    line = ("cancel", "--file", "ids.txt", "--journal", "/dev/full")
+    with start(*line) as child:
+        wait_for(lambda: bool(puts(gateway)))
+        child.send_signal(2)
+        _, err = child.communicate(timeout=60)
+    assert 130 == child.returncode
+    assert "names each" not in err
+    assert "--resume" not in err
+    assert "the journal names none" in err
+
+
+# --- files that a hand has changed
+
+RUN = {
+    "t": "2026-11-25T23:59:59.123Z",
+    "event": "run",
+    "format": "lox24-journal/1",
+    "run": "r",
+    "client_id": "1",
+    "origin": "https://api.lox24.eu",
+    "total": 1,
+}
+OUTCOME = {
+    "t": "2026-11-25T23:59:59.223Z",
+    "event": "outcome",
+    "bulk_id": STRANGER,
+    "state": "canceled",
+    "status_code": 15,
+    "attempts": 1,
+    "messages": 5,
+    "price": "1.5",
+}
+END = {"t": "2026-11-25T23:59:59.323Z", "event": "end", "counts": {"canceled": 1}}
+ODD: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (RUN, {"filter": [1]}),
+    (RUN, {"origin": 7}),
+    (RUN, {"origin": "http://[::1"}),
+    (RUN, {"origin": "http://h:99999999"}),
+    (RUN, {"note": 7}),
+    (RUN, {"t": "2026-11-25T23:59:59"}),
+    (RUN, {"total": "many"}),
+    (OUTCOME, {"messages": "5"}),
+    (OUTCOME, {"price": "sNaN"}),
+    (OUTCOME, {"price": 1.5}),
+    (OUTCOME, {"attempts": "1"}),
+    (OUTCOME, {"request_id": [1]}),
+    (OUTCOME, {"t": "2026-11-25T23:59:59"}),
+    (END, {"counts": ["canceled"]}),
+    (END, {"seconds": "1"}),
+    (END, {"interrupted": "no"}),
+    ({"event": "planned", "t": "?"}, {"bulk_ids": 7}),
+    ({"event": "sent", "t": "?"}, {"bulk_ids": [7]}),
+]
+
+
+@pytest.mark.every_case
+@pytest.mark.parametrize(("event", "odd"), ODD, ids=lambda value: "-".join(map(str, value)))
+def test_an_odd_journal_is_read_as_far_as_it_goes(
+    gateway: FakeLox24, event: dict[str, Any], odd: dict[str, Any]
+) -> None:
+    """Neither listing the runs, nor a report of it, nor going on with another breaks."""
+    ids = add(gateway, 0)
+    gateway.fail_if(lambda r: Fault(status=503) if r.method == "PUT" else None)
+    home = Path(os.environ["XDG_STATE_HOME"], "lox24")
+    home.mkdir(parents=True)
+    good = home / "20260101T000000.000Z.jsonl"
+    good.write_text(
+        json.dumps(RUN | {"origin": gateway.url, "client_id": gateway.token.partition(":")[0]})
+        + "\n"
+        + json.dumps({"event": "planned", "t": RUN["t"], "bulk_ids": ids})
+        + "\n"
+    )
+    events = [event | odd if one is event else one for one in (RUN, OUTCOME, END)]
+    if event not in (RUN, OUTCOME, END):
+        events.insert(1, event | odd)
+    path = home / "20270101T000000.000Z.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in events))
+    for form in ("md", "html", "csv", "json"):
+        code, out, err = lox24("report", str(path), "--format", form)
+        assert (code, err) == (0, "")
+        assert STRANGER in out
+    code, out, _ = lox24("runs")
+    assert code == 0
+    assert path.name in out
+    gateway.fail_if(lambda _: None)
+    code, _, err = lox24("cancel", "--resume", str(good))
+    assert (code, puts(gateway)) == (0, ids), err
+    assert "broke" not in lox24("cancel", "--resume", str(path))[2]
+
+
+def test_a_report_in_markdown_holds_no_html(gateway: FakeLox24) -> None:
+    """A viewer that lets HTML pass would run it."""
+    path = Path("j.jsonl")
+    path.write_text(json.dumps(RUN | {"note": "<script>alert(1)</script>"}) + "\n")
+    assert "<script" not in lox24("report", str(path))[1]
+
+
+# --- streams and words
+
+
+@pytest.mark.parametrize(("line", "code"), [((), 0), (("--token-file", "wrong.txt"), 3)])
+def test_doctor_keeps_its_verdict_without_a_stdout(
+    gateway: FakeLox24, line: tuple[str, ...], code: int
+) -> None:
+    """Full or gone: the request is made, and the exit code tells."""
+    Path("wrong.txt").write_text(CANARY)
+    with Path("/dev/full").open("wb") as full, start("doctor", *line, stdout=full) as child:
+        _, err = child.communicate(timeout=60)
+    assert code == child.returncode, err
+    assert "stdout cannot be written" in err
+    assert 1 == len(gateway.requests)
+
+
+def test_messages_of_a_bulk_that_nobody_knows(gateway: FakeLox24) -> None:
+    """No reassurance that nothing was sent; of one that is there without messages it is said."""
+    code, _, err = lox24("show", STRANGER, "--messages")
+    assert code == 1
+    assert "LOX24 knows no bulk" in err
+    [bulk_id] = add(gateway, 0)
+    assert lox24("show", bulk_id, "--messages", "--sent")[0] == 0
+
+
+@pytest.mark.parametrize("word", ["--output=", "--max-concurrency=", "-o="])
+def test_option_with_an_empty_value_is_no_plain_line(word: str) -> None:
+    """Its next word is none of its own: the usual way says what is wrong, and nothing goes out."""
+    assert read_line(["cancel", STRANGER, word, "json"]) is None
+
+
+def test_line_that_cannot_be_read_after_all_is_told_to_its_end(
+    gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cancels have left: whatever breaks in reading the rest of the line costs its options."""
+    [bulk_id] = add(gateway, 0)
+    real = at_once._read_options
+
+    def read(words: Any) -> Any:
+        if "--quiet" in words:
+            raise LookupError
+        return real(words)
+
+    monkeypatch.setattr(at_once, "_read_options", read)
+    assert 0 == at_once.cancel_at_once(["cancel", bulk_id, "--quiet"])
+    assert puts(gateway) == [bulk_id]
+
+
+def test_first_line_of_ndjson_does_not_wait_for_the_second(gateway: FakeLox24) -> None:
+    """Its id is cancelled before more comes."""
+    [bulk_id] = add(gateway, 0)
+    with start("cancel", "--file", "-", stdin=-1) as child:
+        assert child.stdin is not None
+        child.stdin.write(json.dumps({"uuid": bulk_id, "status_code": 0}) + "\n")
+        child.stdin.flush()
+        wait_for(lambda: puts(gateway) == [bulk_id])
+        child.communicate(timeout=60)
+    assert child.returncode == 0
+
+
+def test_line_without_an_end_costs_no_more_than_its_length(gateway: FakeLox24) -> None:
+    """The id behind it is cancelled; a part of the line says that it holds none."""
+    [bulk_id] = add(gateway, 0)
+    with start("cancel", "--file", "-", stdin=-1) as child:
+        _, err = child.communicate("a" * (20 << 20) + f"\n{bulk_id}\n", timeout=60)
+    assert child.returncode == 1
+    assert puts(gateway) == [bulk_id]
+    assert "line 1: no bulk id" in err
+
+
+def test_watch_outlives_a_bulk_that_is_deleted(gateway: FakeLox24) -> None:
+    """It asks only for what is no longer listed; what is gone is gone."""
+    first, second = add(gateway, 5, 5)
+    line = ("list", "--watch", "--running", "--interval", "0.1", "-o", "ndjson")
+    with start(*line) as child:
+        wait_for(lambda: len([r for r in gateway.requests if r.path.startswith("/bulks?")]) > 6)
+        assert not [r for r in gateway.requests if not r.path.startswith("/bulks?")]
+        assert lox24("delete", first, "--yes")[0] == 0
+        wait_for(lambda: any(r.method == "GET" and first in r.path for r in gateway.requests))
+        seen = len(gateway.requests)
+        wait_for(lambda: len(gateway.requests) > seen + 5)
+        assert child.poll() is None
+        child.send_signal(2)
+        out, _ = child.communicate(timeout=60)
+    assert {json.loads(line)["uuid"] for line in out.splitlines()} == {first, second}
