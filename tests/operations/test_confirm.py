@@ -1,7 +1,7 @@
 """``cancel_matching`` that asks: after the first pass, with what was found."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
