@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lox24_async import CancelJournal
+from lox24_async import CancelJournal, JournalError, Lox24Client
 from lox24_async.cli import at_once
 from lox24_async.cli.at_once import read_line
 from lox24_async.cli.canceling import looking, resuming
@@ -121,6 +121,29 @@ def test_resumed_run_tells_the_savings_of_the_whole(gateway: FakeLox24, soon: No
     code, _, err = lox24("cancel", "--resume", str(journals()[0]))
     assert code == 0
     assert "Stopped: at most 30 messages" in err
+
+
+def test_journal_that_another_run_takes_in_the_middle_ends_nothing(
+    gateway: FakeLox24, soon: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sent already is told: it is no "nothing was sent", and the run goes on without."""
+    ids = add(gateway, 0, 0)
+    gateway.fail_next(402, times=2, method="PUT")
+    assert 1 == lox24("cancel", *ids)[0]
+    for bulk_id in ids:  # accepted, and stopped later
+        gateway.fail_next(body=f'{{"uuid": "{bulk_id}", "status_code": 5}}', method="PUT")
+    real = Lox24Client.resolve
+
+    def resolve(self: Any, *args: Any, journal: Any = None, **options: Any) -> Any:
+        if journal is not None and len(puts(gateway)) == 4:
+            raise JournalError("another run writes to this journal", path="j")
+        return real(self, *args, journal=journal, **options)
+
+    monkeypatch.setattr(Lox24Client, "resolve", resolve)
+    code, _, err = lox24("cancel", "--resume")
+    assert "nothing was sent" not in err
+    assert "the run goes on without it" in err
+    assert code == 0, err
 
 
 @pytest.mark.parametrize("more", [["--for", "30m"], ["--until-quiet", "9s"], ["--all"]])
@@ -263,11 +286,11 @@ def test_a_report_in_markdown_holds_no_html(gateway: FakeLox24) -> None:
 # --- streams and words
 
 
-@pytest.mark.parametrize(("line", "code"), [((), 0), (("--token-file", "wrong.txt"), 3)])
+@pytest.mark.parametrize(("line", "code"), [((), 1), (("--token-file", "wrong.txt"), 3)])
 def test_doctor_keeps_its_verdict_without_a_stdout(
     gateway: FakeLox24, line: tuple[str, ...], code: int
 ) -> None:
-    """Full or gone: the request is made, and the exit code tells."""
+    """Full: the request is made, and the exit code tells; what cannot be told is no success."""
     Path("wrong.txt").write_text(CANARY)
     with Path("/dev/full").open("wb") as full, start("doctor", *line, stdout=full) as child:
         _, err = child.communicate(timeout=60)

@@ -75,6 +75,7 @@ class Job:
         """Whether somebody else than the user named the bulks: a listing, a pipe."""
         self._out = records.RecordStream(typed.output, FIELDS)
         self._bad: list[Entry] = []
+        self._has_sent = False
         self.progress.in_order = self._has_begun
 
     def _has_begun(self) -> bool:
@@ -151,7 +152,7 @@ class Job:
         try:
             await call(self.journal)
         except lox.JournalError as error:
-            if self.typed.resume is not None and not self.tally.sent:
+            if self.typed.resume is not None and not self._has_sent:
                 raise journals.refused(error) from error
             self.go_on_without(error)
             await call(None)
@@ -182,6 +183,7 @@ class Job:
     def take(self, outcome: "lox.CancelOutcome") -> None:
         """Take an outcome: count it, and write it."""
         before = self.tally.take(outcome)
+        self._has_sent |= outcome.attempts > 0
         if before is None:
             self.progress.count(outcome)
         else:

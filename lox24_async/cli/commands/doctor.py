@@ -44,12 +44,15 @@ class _Doctor:
         self._session.run(self._ask())
         for name, said in self._findings():
             _print(name, said)
-        if (problem := streams.settle(sys.stdout)) is not None:
+        problem = streams.settle(sys.stdout)
+        if isinstance(problem, BrokenPipeError):  # nobody wants to know
+            problem = None
+        if problem is not None:
             self._session.tell(f"stdout cannot be written: {why(problem)}.", "red")
         error = self._error
         if error is None or isinstance(error, lox.NotFoundError):
             say(self._session.console, "LOX24 answers, and takes the token.", "green")
-            return ExitCode.DONE
+            return ExitCode.DONE if problem is None else ExitCode.NOT_ALL
         say(self._session.alarm, self._session.explain(error), "red")
         return code_of(error)
 
