@@ -28,6 +28,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- for a while
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "code"), [(Fault(status=503), 5), (Fault(status=429), 4), (Fault(delay=60.0), 5)]
 )
@@ -241,6 +242,7 @@ ODD: list[tuple[dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.every_case
 @pytest.mark.parametrize(("event", "odd"), ODD, ids=lambda value: "-".join(map(str, value)))
 def test_an_odd_journal_is_read_as_far_as_it_goes(
@@ -286,6 +288,7 @@ def test_a_report_in_markdown_holds_no_html(gateway: FakeLox24) -> None:
 # --- streams and words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "code"), [((), 1), (("--token-file", "wrong.txt"), 3)])
 def test_doctor_keeps_its_verdict_without_a_stdout(
     gateway: FakeLox24, line: tuple[str, ...], code: int
@@ -331,6 +334,7 @@ def test_line_that_cannot_be_read_after_all_is_told_to_its_end(
     assert puts(gateway) == [bulk_id]
 
 
+@pytest.mark.slow
 def test_first_line_of_ndjson_does_not_wait_for_the_second(gateway: FakeLox24) -> None:
     """Its id is cancelled before more comes."""
     [bulk_id] = add(gateway, 0)
@@ -343,6 +347,7 @@ def test_first_line_of_ndjson_does_not_wait_for_the_second(gateway: FakeLox24) -
     assert child.returncode == 0
 
 
+@pytest.mark.slow
 def test_line_without_an_end_costs_no_more_than_its_length(gateway: FakeLox24) -> None:
     """The id behind it is cancelled; a part of the line says that it holds none."""
     [bulk_id] = add(gateway, 0)
@@ -353,6 +358,7 @@ def test_line_without_an_end_costs_no_more_than_its_length(gateway: FakeLox24) -
     assert "line 1: no bulk id" in err
 
 
+@pytest.mark.slow
 def test_watch_outlives_a_bulk_that_is_deleted(gateway: FakeLox24) -> None:
     """It asks only for what is no longer listed; what is gone is gone."""
     first, second = add(gateway, 5, 5)
