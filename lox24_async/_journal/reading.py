@@ -225,7 +225,7 @@ def _error(said: dict[str, Any], outcome: CancelOutcome) -> Lox24Error:
     kind: Any = getattr(errors, said["type"], Lox24Error)
     if not (isinstance(kind, type) and issubclass(kind, Lox24Error)):
         kind = Lox24Error
-    message: str = said["message"]
+    message = _of(str, said["message"]) or ""
     common: dict[str, Any] = {
         "bulk_id": outcome.bulk_id if BULK_ID.fullmatch(outcome.bulk_id) else None,
         "attempts": outcome.attempts,

@@ -32,6 +32,7 @@ def finish(work: Callable[[], ExitCode], *, debug: bool) -> ExitCode:
     try:
         return work()
     except KeyboardInterrupt:
+        streams.hurry()
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  a person on call needs a sentence
         if debug:

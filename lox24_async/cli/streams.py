@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, TextIO
 
 _LOOK: Final = 0.1  # seconds between two looks: a wait must not be deaf to Ctrl-C
+_LAST: Final = 0.5  # seconds for what is not written when the user has left
 
 
 class _Writer:
@@ -170,10 +171,19 @@ def safe_streams() -> Generator[None]:
         sys.stderr = Stream(sys.stderr, "backslashreplace", out)
     try:
         yield
-        settle(sys.stderr)
-        settle(sys.stdout)
+        settle(sys.stderr, _patience)
+        settle(sys.stdout, _patience)
     finally:
         sys.stdout, sys.stderr = before
+
+
+def hurry() -> None:
+    """At the end wait no longer for readers: who interrupts the end wants to leave."""
+    global _patience  # noqa: PLW0603  of the process, as the streams are
+    _patience = _LAST
+
+
+_patience = float("inf")  # seconds
 
 
 def settle(stream: TextIO | Stream | None, seconds: float = float("inf")) -> Exception | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,7 @@ ODD: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (OUTCOME, {"price": "sNaN"}),
     (OUTCOME, {"price": 1.5}),
     (OUTCOME, {"attempts": "1"}),
+    (OUTCOME, {"error": {"type": "NotCancelableError", "message": 5}}),
     (OUTCOME, {"request_id": [1]}),
     (OUTCOME, {"t": "2026-11-25T23:59:59"}),
     (END, {"counts": ["canceled"]}),
@@ -300,6 +302,20 @@ def test_doctor_keeps_its_verdict_without_a_stdout(
     assert code == child.returncode, err
     assert "stdout cannot be written" in err
     assert 1 == len(gateway.requests)
+
+
+@pytest.mark.slow
+def test_second_ctrl_c_leaves_though_nobody_reads_stdout(gateway: FakeLox24) -> None:
+    """The first one ends the work, the second one the wait for a pipe that is full."""
+    ids = add(gateway, *[0] * 900)
+    Path("ids.txt").write_text("\n".join(ids))
+    with start("cancel", "--file", "ids.txt", "-o", "ndjson") as child:
+        wait_for(lambda: len(puts(gateway)) > 700)  # more records than the pipe takes
+        child.send_signal(2)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(timeout=8)
+        child.send_signal(2)
+        assert 130 == child.wait(timeout=8)
 
 
 def test_messages_of_a_bulk_that_nobody_knows(gateway: FakeLox24) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 import lox24_async as lox
+from lox24_async._printable import printable
 from lox24_async.cli.exits import ExitCode
 from lox24_async.cli.reading.files import Entry
 
@@ -225,7 +226,9 @@ def say_others(console: Console, run: Run) -> None:
     states = [state for state in reversed(_STATES) if state is not State.CANCELED]
     lines: list[Text] = []
     for outcome in (o for state in states for o in run.outcomes if o.state is state):
-        line = Text.assemble(outcome.bulk_id, "  ", label_of(outcome.state), ": ", run.why(outcome))
+        line = Text.assemble(
+            printable(outcome.bulk_id), "  ", label_of(outcome.state), ": ", run.why(outcome)
+        )
         error = outcome.error
         if isinstance(error, lox.APIStatusError) and error.request_id and is_unfinished(outcome):
             line.append(f" (request id {error.request_id})")
