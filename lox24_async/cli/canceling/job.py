@@ -274,6 +274,8 @@ class Job:
             session.tell(
                 "The listing had not come to its end. Run the same line again, too.", "red"
             )
+        elif end.interrupted and self.listed:
+            session.tell("There may be more in the listing or the input. Run the line again, too.")
         elif self.broken is not None:
             session.tell(
                 f"The listing broke off: {session.explain(self.broken)} What was found is told"
