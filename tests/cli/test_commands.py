@@ -209,9 +209,9 @@ def test_in_a_terminal_a_listing_has_colours_and_no_broken_lines(
 
 def test_a_block_is_counted_down(gateway: FakeLox24) -> None:
     """Instead of silence: why nothing moves, and for how long."""
-    gateway.fail_next(429, headers={"Retry-After": "1"})
+    gateway.fail_next(429, headers={"Retry-After": "2"})
     with Screen("list") as screen:
-        screen.until("LOX24 blocks or limits this IP: next try in 0:01")
+        screen.until("LOX24 blocks or limits this IP: next try in 0:0")
         code, _ = screen.end()
     assert code == 0
 
