@@ -31,6 +31,8 @@ def main() -> None:
             code = _run()
     except KeyboardInterrupt:
         code = _INTERRUPTED
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is told: let the exit code be told, too
     if _hangs({*threading.enumerate()} - others):  # Python would wait for it
         os._exit(code)
     raise SystemExit(code)

@@ -87,12 +87,12 @@ def cancel_at_once(words: Sequence[str]) -> int | None:
         return None
     start = _HeadStart(client, words, ids, has_journal="--journal" not in options)
     interrupted = False
-    try:
-        with leaving_soon():
+    with leaving_soon():
+        try:
             asyncio.run(start.run())
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        interrupted = True
-    return start.end(interrupted=interrupted)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            interrupted = True
+        return start.end(interrupted=interrupted)
 
 
 class _HeadStart:

@@ -7,7 +7,9 @@ import threading
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Final
+
+from .streams import hurry
 
 _INTERRUPTED: Final = 130
 _AT_THE_LATEST: Final = 2.5  # seconds from the second Ctrl-C to the end of the program
@@ -33,31 +35,37 @@ class _Executor(ThreadPoolExecutor):
 
 
 def hang_nowhere() -> None:
-    """Let the running loop end without waiting for threads, and count the Ctrl-Cs.
+    """Let the running loop end without waiting for threads, and Ctrl-C cancel the running task.
 
-    Who types the second one leaves soon, whatever hangs: a disk, a name server.
+    The second Ctrl-C cancels it again: what it waits for in ending is cut short. Behind the loop
+    none breaks what is being told. From then on the program leaves soon, whatever hangs: a disk,
+    a name server.
     """
-    asyncio.get_running_loop().set_default_executor(_Executor())
-    stop = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(stop):
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    loop.set_default_executor(_Executor())
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if task is None or not in_main_thread or not callable(signal.getsignal(signal.SIGINT)):
         return
-    count = 0
+    interrupted = leaving = False
 
-    def interrupt(number: int, frame: Any) -> object:
-        nonlocal count
-        count += 1
-        if count == 2:
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted, leaving
+        if (interrupted or task.done()) and not leaving:
+            leaving = True
+            hurry()
             last = threading.Timer(_AT_THE_LATEST, os._exit, (_INTERRUPTED,))
             last.daemon = True
             last.start()
-        return stop(number, frame)
+        interrupted = True
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(task.cancel)
 
     signal.signal(signal.SIGINT, interrupt)
 
 
 @contextmanager
 def leaving_soon() -> Generator[None]:
-    """Give Ctrl-C back its meaning behind a run."""
+    """Give Ctrl-C back its meaning behind a command."""
     before = signal.getsignal(signal.SIGINT)
     try:
         yield

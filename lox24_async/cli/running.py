@@ -30,7 +30,8 @@ _LAST_WORDS: Final = 1.0  # seconds in which a stopped run writes down what it k
 def finish(work: Callable[[], ExitCode], *, debug: bool) -> ExitCode:
     """Do the work of a command; tell a failure in plain words, and with ``debug`` where it was."""
     try:
-        return work()
+        with leaving_soon():
+            return work()
     except KeyboardInterrupt:
         streams.hurry()
         return ExitCode.INTERRUPTED
@@ -126,13 +127,12 @@ class Session:
             CommandError: LOX24 or the network ended it.
             KeyboardInterrupt: somebody else did.
         """
-        with leaving_soon():
-            try:
-                return asyncio.run(self.run_within(work, display, progress))
-            except asyncio.CancelledError:  # a closed terminal, or a kill
-                raise KeyboardInterrupt from None
-            finally:
-                work.close()  # if the loop never came to it
+        try:
+            return asyncio.run(self.run_within(work, display, progress))
+        except asyncio.CancelledError:  # Ctrl-C, a closed terminal, a kill
+            raise KeyboardInterrupt from None
+        finally:
+            work.close()  # if the loop never came to it
 
     async def run_within(
         self,

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ import pytest
 from lox24_async.testing import FakeLox24
 from tests.conftest import puts
 
-from .stage import LOX24, MOST, add, lox24, start, wait_for
+from .stage import LOX24, MOST, add, journals, lox24, start, wait_for
 
 
 def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -170,6 +171,41 @@ def test_two_ctrl_c_leave_though_a_reader_hangs(gateway: FakeLox24) -> None:
             child.send_signal(signal.SIGINT)
             time.sleep(0.1)
         assert child.wait(3) == 130
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "times"),
+    [
+        ("canceling.tally", "Tally.take", 2),  # amid the work of one of many tasks
+        ("telling.outcomes", "closing_table", 3),  # while the end is told
+        ("telling.outcomes", "sentences", 1),
+    ],
+)
+def test_ctrl_c_at_any_moment_costs_no_word_of_the_verdict(
+    gateway: FakeLox24, module: str, name: str, times: int
+) -> None:
+    """However often it is pressed: what became of each is told, and nothing of asyncio's own."""
+    press = (
+        "import os, signal\n"
+        f"import lox24_async.cli.{module} as module\n"
+        f"plain = module.{name}\n"
+        "def pressing(*given):\n"
+        f"    for _ in range({times}): os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return plain(*given)\n"
+        f"module.{name} = pressing\n"
+    )
+    ids = add(gateway, *[0] * 4)
+    Path("ids.txt").write_text("\n".join(ids))
+    gateway.fail_next(delay=60, bulk_id=ids[-1])
+    program = [*LOX24[:-1], press + LOX24[-1], "cancel", "-f", "ids.txt", "--max-concurrency", "2"]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as child:
+        wait_for(lambda: ids[-1] in puts(gateway) or child.poll() is not None)
+        child.send_signal(signal.SIGINT)
+        assert child.stderr is not None
+        err = child.stderr.read()
+        assert child.wait(MOST) == 130
+    assert re.search(r"Interrupted: \d done, \d unknown, \d not sent\.\n", err), err
+    assert err.endswith(f"  lox24 cancel --resume {journals()[0]}\n")
 
 
 def test_two_ctrl_c_leave_though_a_name_server_hangs(gateway: FakeLox24) -> None:
