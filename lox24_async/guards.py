@@ -149,7 +149,10 @@ def _read_guard(said: str) -> Guards:
         egress = dict(options).get("egress", "default")
         query = urlencode([(name, value) for name, value in options if name != "egress"])
         url = said.partition("?")[0]  # not put together anew: unix:/// would lose its slashes
-        return RedisGuard(f"{url}?{query}" if query else url, egress=egress)
+        try:
+            return RedisGuard(f"{url}?{query}" if query else url, egress=egress)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"LOX24_GUARD: {error.message}") from error
     if Path(said).is_absolute():
         return HostGuard(said)
     # Not quoted: it may hold a password.

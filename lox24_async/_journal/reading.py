@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
+from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
@@ -257,8 +258,8 @@ def _run(event: dict[str, Any]) -> JournalRun:
         pid=_of(int, event.get("pid")),
         host=_of(str, event.get("host")),
         user=_of(str, event.get("user")),
-        origin=_of(str, event.get("origin")),
-        client_id=_of(str, event.get("client_id")),
+        origin=_owner(event.get("origin")),
+        client_id=_owner(event.get("client_id")),
         total=_of(int, event.get("total")),
         sha256=_of(str, event.get("sha256")),
         filter=None if wanted is None else MappingProxyType(wanted),
@@ -282,8 +283,16 @@ def _mapping(value: object) -> dict[str, Any] | None:
 def _of(kind: type[T], value: object) -> T | None:
     """Return a value of a kind; of a line that a hand has changed it may be of another."""
     if kind is float and type(value) is int:
-        value = float(value)
+        with suppress(OverflowError):
+            value = float(value)
+    if type(value) is float and not isfinite(value):
+        return None
     return value if type(value) is kind else None
+
+
+def _owner(said: object) -> str | None:
+    """Return whose a run was; what is no text must not pass for one that does not say."""
+    return None if said is None else str(said)
 
 
 def _moment(said: object) -> datetime | None:

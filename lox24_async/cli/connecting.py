@@ -46,7 +46,7 @@ def connect(
         hint = "Check LOX24_AUTH_TOKEN or --token-file"
         if "proxy" in error.message:
             hint = "Check LOX24_PROXY or --proxy"
-        elif "LOX24_GUARD" in error.message or "guard" in error.message:
+        elif "LOX24_GUARD" in error.message:
             hint = "Check LOX24_GUARD"
         elif "URL" in error.message:
             hint = "Check LOX24_BASE_URL or --base-url"

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -468,6 +469,17 @@ def test_the_doctor_shows_no_password_of_the_guard(
     assert "http://127.0.0.1:1 (--proxy)" in out
     assert "geheim" not in out + err
     assert gateway.requests == []
+
+
+def test_the_doctor_says_where_a_guard_is_named_that_cannot_work(
+    gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in the token: in the environment, and what to install."""
+    monkeypatch.setenv("LOX24_GUARD", "redis://127.0.0.1:1/0")
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    code, _, err = lox24("doctor")
+    assert (2, []) == (code, gateway.requests)
+    assert "install lox24_async[redis]. Check LOX24_GUARD; nothing was sent." in err
 
 
 def test_a_proxy_is_named_by_an_option(gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch) -> None:

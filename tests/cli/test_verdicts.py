@@ -238,6 +238,8 @@ ODD: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (OUTCOME, {"t": "2026-11-25T23:59:59"}),
     (END, {"counts": ["canceled"]}),
     (END, {"seconds": "1"}),
+    (END, {"seconds": float("nan")}),
+    (END, {"seconds": 10**400}),
     (END, {"interrupted": "no"}),
     ({"event": "planned", "t": "?"}, {"bulk_ids": 7}),
     ({"event": "sent", "t": "?"}, {"bulk_ids": [7]}),
@@ -271,6 +273,7 @@ def test_an_odd_journal_is_read_as_far_as_it_goes(
         code, out, err = lox24("report", str(path), "--format", form)
         assert (code, err) == (0, "")
         assert STRANGER in out
+        assert "NaN" not in out  # which is no JSON
     code, out, _ = lox24("runs")
     assert code == 0
     assert path.name in out
@@ -280,11 +283,38 @@ def test_an_odd_journal_is_read_as_far_as_it_goes(
     assert "broke" not in lox24("cancel", "--resume", str(path))[2]
 
 
-def test_a_report_in_markdown_holds_no_html(gateway: FakeLox24) -> None:
-    """A viewer that lets HTML pass would run it."""
+@pytest.mark.parametrize(
+    ("note", "never"),
+    [
+        ("<script>alert(1)</script>", "<script"),
+        ("![x](http://127.0.0.1/x)", "]("),
+        ("a|b", "a|b"),
+        ("a\\|b", "|b"),
+    ],
+)
+def test_a_report_in_markdown_holds_text_alone(gateway: FakeLox24, note: str, never: str) -> None:
+    """A viewer would run HTML, fetch a picture, and cut a row at a bar."""
     path = Path("j.jsonl")
-    path.write_text(json.dumps(RUN | {"note": "<script>alert(1)</script>"}) + "\n")
-    assert "<script" not in lox24("report", str(path))[1]
+    path.write_text(json.dumps(RUN | {"note": note}) + "\n")
+    code, out, _ = lox24("report", str(path))
+    assert code == 0
+    assert "selected" in out
+    assert never not in out
+
+
+@pytest.mark.parametrize("client_id", [7, 7654321, ["1"], True])
+def test_whose_a_journal_is_is_asked_whatever_stands_there(
+    gateway: FakeLox24, client_id: object
+) -> None:
+    """What is no text must not pass for a run that does not say."""
+    [bulk_id] = add(gateway, 0)
+    path = Path("j.jsonl")
+    run = RUN | {"origin": gateway.url, "client_id": client_id}
+    planned = {"event": "planned", "t": RUN["t"], "bulk_ids": [bulk_id]}
+    path.write_text("".join(json.dumps(event) + "\n" for event in (run, planned)))
+    code, _, err = lox24("cancel", "--resume", str(path))
+    assert (2, []) == (code, gateway.requests)
+    assert "The journal's run was of client" in err
 
 
 # --- streams and words

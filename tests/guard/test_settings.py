@@ -96,6 +96,17 @@ def test_other_words_of_the_environment_are_refused(
     assert "redis://" in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["redis://h:1/0", f"redis://:{PASSWORD}@h/0?egress=a%20b"])
+def test_environment_that_asks_for_what_cannot_work_is_named(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    """Whoever reads it finds where to look: in the environment, not in the code."""
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)  # as where the extra is missing
+    with pytest.raises(ConfigurationError, match=r"^LOX24_GUARD: .*(redis-py|egress)") as caught:
+        said(monkeypatch, value)
+    assert PASSWORD not in str(caught.value)
+
+
 def test_word_of_the_environment_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL of another scheme, with a password."""
     with pytest.raises(ConfigurationError) as caught:

@@ -162,7 +162,8 @@ def as_md(protocol: Protocol) -> str:
 
     def cell(value: object) -> str:
         text = printable("" if value is None else str(value))
-        return text.replace("|", "\\|").replace("<", "&lt;")
+        # Neither a cell, nor a tag, nor a link or a picture that a viewer would fetch.
+        return text.replace("|", "&#124;").replace("<", "&lt;").replace("](", "]&#40;")
 
     lines = ["# Cancelled SMS bulks", ""]
     lines += [f"- **{name}**: {cell(value)}" for name, value in head_of(protocol)]
