@@ -1,8 +1,10 @@
 """The HTTP server under the gateway: requests in as values, replies out, connections."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from aiohttp import web
 from attrs import frozen
@@ -12,6 +14,9 @@ from lox24_async import Headers
 from ._clock import Clock
 from ._faults import Drop
 from ._public import public
+
+_BACKLOG: Final = 128
+_TURNS: Final = 4  # of the loop, from a connection's arrival until aiohttp knows of it
 
 
 @public
@@ -53,6 +58,7 @@ class Server:
         self._clock = clock
         self._port = port
         self._runner: web.ServerRunner | None = None
+        self._socket: socket.socket | None = None
         self._handlers: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> str:
@@ -60,7 +66,8 @@ class Server:
         server = web.Server(self._handle, request_factory=_new_request, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._socket = socket.create_server(("127.0.0.1", self._port), backlog=_BACKLOG)
+        await web.SockSite(self._runner, self._socket).start()
         host, port = self._runner.addresses[0][:2]
         return f"http://{host}:{port}"
 
@@ -68,8 +75,10 @@ class Server:
         """Stop listening and close all connections; return whether it ran."""
         if self._runner is None:
             return False
+        if self._socket is not None:
+            await _end_accepting(self._socket)
         await self._runner.cleanup()
-        self._runner = None
+        self._runner = self._socket = None
         late = tuple(self._handlers)  # their clients have left, their delays go on
         for task in late:
             task.cancel()
@@ -104,6 +113,17 @@ class Server:
             if request.transport is not None:
                 request.transport.abort()
         return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+
+
+async def _end_accepting(listening: socket.socket) -> None:
+    """Let no more connections in, and let those that are half in arrive.
+
+    A connection that asyncio is about to take when its server closes is closed by nobody.
+    """
+    with suppress(NotImplementedError):  # a proactor has no readers
+        asyncio.get_running_loop().remove_reader(listening)
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _new_request(*parts: Any) -> web.BaseRequest:

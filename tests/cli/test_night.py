@@ -324,6 +324,24 @@ def test_list_shows_the_newest_fifty_in_a_terminal(gateway: FakeLox24) -> None:
     assert len(lox24("list", "-o", "ndjson")[1].splitlines()) == len(ids)
 
 
+def test_all_and_a_limit_do_not_go_together() -> None:
+    """Exit code 2."""
+    code, _, err = lox24("list", "--all", "--limit", "3")
+    assert code == 2
+    assert "--all and --limit do not go together." in err
+
+
+def test_of_many_senders_the_others_are_summed_up(gateway: FakeLox24) -> None:
+    """The largest by name, and in one row how many more there are, with what they hold."""
+    for count in range(14):
+        gateway.add_bulk(0, sender_id=f"Shop{count}", msg_total_count=100 - count, price=Decimal(1))
+    gateway.add_bulk(0, sender_id="Free", msg_total_count=1, price=None)
+    code, _, err = lox24("list")
+    assert code == 0
+    [row] = [line for line in err.splitlines() if "5 other senders" in line]
+    assert re.search(r"\b5\b.*\b355\b.*\b4\b", row.replace("5 other senders", "")), row
+
+
 def test_list_running_is_what_is_not_over(gateway: FakeLox24) -> None:
     """Status new and in-progress."""
     ids = add(gateway, 0, 5, 10, 15, 20)
@@ -467,6 +485,22 @@ def test_the_doctor_shows_no_password_of_the_guard(
     assert code == 5
     assert "redis://127.0.0.1:1 (LOX24_GUARD)" in out
     assert "http://127.0.0.1:1 (--proxy)" in out
+    assert "geheim" not in out + err
+    assert gateway.requests == []
+
+
+def test_the_doctor_names_what_the_environment_says(
+    gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy without its password, a guard behind a socket, and that the URL is the default."""
+    monkeypatch.delenv("LOX24_BASE_URL")
+    monkeypatch.setenv("LOX24_PROXY", free_url().replace("http://", "http://u:geheim@"))
+    monkeypatch.setenv("LOX24_GUARD", "unix:///gone/redis.sock?db=1")
+    code, out, err = lox24("doctor")
+    assert code == 5
+    assert re.search(r"^base URL +https://api\.lox24\.eu \(the default\)$", out, re.MULTILINE)
+    assert re.search(r"^proxy +http://127\.0\.0\.1:\d+ \(LOX24_PROXY\)$", out, re.MULTILINE)
+    assert re.search(r"^guard +unix:///gone/redis\.sock \(LOX24_GUARD\)$", out, re.MULTILINE)
     assert "geheim" not in out + err
     assert gateway.requests == []
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from lox24_async.cli.canceling import looking, resuming
 from lox24_async.testing import FakeLox24, Fault
 from tests.conftest import puts
 
-from .stage import CANARY, STRANGER, Screen, add, free_url, journals, lox24, start, wait_for
+from .stage import CANARY, LOX24, STRANGER, Screen, add, free_url, journals, lox24, start, wait_for
 
 
 @pytest.fixture
@@ -62,7 +63,36 @@ def test_for_a_while_whose_first_listing_breaks_is_asked_about(gateway: FakeLox2
         screen.until("Cancel these 30")
         gateway.fail_if(lambda _: None)
         screen.type("y\n")
-        screen.until("All 40 are cancelled.")
+        code, seen = screen.end()
+    assert code == 0
+    assert "All 40 are cancelled." in seen
+
+
+@pytest.mark.parametrize(("answer", "code", "sent"), [("y\n", 0, 1), ("n\n", 1, 0)])
+def test_for_a_while_is_asked_about_though_nothing_is_there_yet(
+    gateway: FakeLox24, answer: str, code: int, sent: int
+) -> None:
+    """What comes is stopped only behind a yes; the question says until when."""
+    line = ("cancel", "--matching", "--sender-is", "Shop", "--until-quiet", "1s")
+    with Screen(*line) as screen:
+        asked = "Cancel what else meets the filter, until nothing new comes for 1s? [y/N] "
+        screen.until(asked)
+        gateway.add_bulk(5, sender_id="Shop")
+        screen.type(answer)
+        ended, seen = screen.end()
+    assert (code, sent) == (ended, len(puts(gateway))), seen
+    assert ("Nothing was cancelled." in seen) is (not sent)
+
+
+def test_for_a_while_is_asked_about_with_what_is_there(gateway: FakeLox24) -> None:
+    """How many, and for how long."""
+    add(gateway, 0, 0)
+    with Screen("cancel", "--matching", "--all", "--for", "1s", "--until-quiet", "1s") as screen:
+        screen.until("Cancel these 2, and what else meets the filter, for 1s? [y/N] ")
+        screen.type("y\n")
+        code, seen = screen.end()
+    assert code == 0
+    assert "All 2 are cancelled." in seen
 
 
 @pytest.mark.parametrize("text", ["999999999d", "10001d"])
@@ -156,6 +186,49 @@ def test_resume_goes_with_no_option_of_a_filter(more: list[str]) -> None:
     assert "--resume goes on" in err
 
 
+@pytest.mark.parametrize("command", ["cancel --resume", "report"])
+def test_a_file_without_a_run_is_told(gateway: FakeLox24, command: str) -> None:
+    """An empty one is a journal, of which nothing can be said or done."""
+    Path("j").touch()
+    code, out, err = lox24(*command.split(), "j")
+    assert code == (2 if "cancel" in command else 1)
+    assert (out, gateway.requests) == ("", [])
+    assert "No run stands in" in err
+
+
+def test_a_file_that_is_no_journal_is_not_gone_on_with(gateway: FakeLox24) -> None:
+    """Nothing is sent, and the file is left as it is."""
+    Path("j").write_text("hello\n")
+    code, _, err = lox24("cancel", "--resume", "j")
+    assert (1, []) == (code, gateway.requests)
+    assert "nothing was sent" in err
+    assert Path("j").read_text() == "hello\n"
+
+
+@pytest.mark.parametrize("broken", ["home", "names"])
+def test_no_place_for_a_journal_costs_one_warning(
+    gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """A user without a home; a moment at which all names are taken."""
+
+    def no_home() -> Path:
+        raise RuntimeError
+
+    def taken(*_: object) -> int:
+        raise FileExistsError
+
+    if broken == "home":
+        monkeypatch.delenv("XDG_STATE_HOME")
+        monkeypatch.setattr(Path, "home", no_home)
+    else:
+        monkeypatch.setattr("lox24_async.cli.journals.os.open", taken)
+    Path("ids.txt").write_text(add(gateway, 0)[0])
+    code, _, err = lox24("cancel", "--file", "ids.txt")
+    assert code == 0
+    assert err.count("the run goes on without it") == 1
+    assert len(puts(gateway)) == 1
+
+
 def test_a_filter_holds_no_token(gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token that was pasted by mistake would stand in journal and report."""
     monkeypatch.setenv("LOX24_AUTH_TOKEN", CANARY)
@@ -179,13 +252,10 @@ def test_after_the_yes_all_pages_are_read_once_more(gateway: FakeLox24) -> None:
     assert any(r.path.startswith("/bulks?") for r in gateway.requests[asked:])
 
 
-def test_journal_that_lacks_a_part_is_not_said_to_name_each(
-    gateway: FakeLox24, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_journal_that_lacks_a_part_is_not_said_to_name_each(gateway: FakeLox24) -> None:
     """A disk that was full from the start: the line to go on with would be of no use."""
     add(gateway, *[0] * 20)
     gateway.fail_if(lambda r: Fault(status=503) if r.method == "PUT" else None)
-    monkeypatch.setenv("LOX24_TEST", "1")
     ids = [str(bulk.uuid) for bulk in gateway.bulks.values()]
     Path("ids.txt").write_text("\n".join(ids))
     line = ("cancel", "--file", "ids.txt", "--journal", "/dev/full")
@@ -197,6 +267,52 @@ def test_journal_that_lacks_a_part_is_not_said_to_name_each(
     assert "names each" not in err
     assert "--resume" not in err
     assert "the journal names none" in err
+
+
+def test_journal_of_a_disk_that_filled_up_names_what_it_has(gateway: FakeLox24) -> None:
+    """How many it names; for the others the line is to be run again."""
+    ids = add(gateway, *[0] * 60)
+    gateway.fail_if(lambda r: Fault(status=402) if r.method == "PUT" else None)
+    small = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, (6000, 6000))\n"
+    program = [*LOX24[:-1], small + LOX24[-1], "cancel", "--file", "-"]
+    done = subprocess.run(
+        program, input="\n".join(ids), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    told = re.search(r"60 bulks unfinished; the journal names (\d+) of them\.", done.stderr)
+    assert told is not None, done.stderr
+    assert 0 < int(told[1]) < 60
+    assert int(told[1]) == len(CancelJournal.read(journals()[0]).unfinished())
+    assert "For the others run the same line again, too." in done.stderr
+    report = lox24("report")[1]
+    assert "for a while the journal could not be written: it may lack a part" in report
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "told"),
+    [
+        (("cancel", "--file", "-"), "one", "There may be more in the listing or the input."),
+        (("cancel", "--matching", "--all", "--dry-run"), "", "nothing was cancelled."),
+    ],
+)
+def test_after_ctrl_c_it_is_told_that_there_may_be_more(
+    gateway: FakeLox24, line: tuple[str, ...], text: str, told: str
+) -> None:
+    """A pipe that was not read to its end, a listing that was only looked at."""
+    [first, *_] = add(gateway, *[0] * 40)
+    with start(*line, stdin=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        if text:
+            child.stdin.write(first + "\n")
+            child.stdin.flush()
+            wait_for(lambda: bool(puts(gateway)))
+        else:
+            gateway.latency = 60
+            wait_for(lambda: bool(gateway.requests))
+        child.send_signal(2)
+        _, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert told in " ".join(err.split())
 
 
 # --- files that a hand has changed

@@ -1,6 +1,12 @@
 """The pytest plugin and the mocks in projects of users: strict mode, auto mode, anyio."""
 
+import asyncio
+import gc
+import socket
 import time
+import warnings
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import pytest
 from aioresponses import aioresponses
@@ -104,3 +110,20 @@ def test_the_plugin_imports_no_gateway(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("import sys\n\ndef test_light(): assert 'aiohttp' not in sys.modules\n")
     result = pytester.runpytest_subprocess("-p", "no:looptime", "-p", "no:aiohttp")
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_what_is_being_accepted_when_the_gateway_stops_is_closed(turns: int) -> None:
+    """In whichever turn of the loop: what stays open would warn in somebody else's test."""
+    gateway = await FakeLox24().start()
+    place = urlsplit(gateway.url)
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(socket.create_connection((str(place.hostname), place.port or 0)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await gateway.stop()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert told == []

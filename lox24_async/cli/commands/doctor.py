@@ -144,11 +144,8 @@ def _print(name: str, said: str) -> None:
 
 def _without_user(url: str) -> str:
     """Return a URL without user, password and query."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "an address that is no URL"
-    if not parts.hostname:
-        return "an address that is no URL"
+    parts = urlsplit(url)  # the client has taken it
+    if not parts.hostname:  # a socket
+        return printable(f"{parts.scheme}://{parts.path}")
+    port = f":{parts.port}" if parts.port else ""
     return printable(f"{parts.scheme}://{parts.hostname}{port}")

@@ -5,7 +5,7 @@ The same journal gives the same bytes: no moment but those of the run, and all i
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -241,8 +241,3 @@ FORMS: Final[Mapping[str, Form]] = {
     "csv": as_csv,
     "json": as_json,
 }
-
-
-def finished_word(unfinished: Sequence[str]) -> str:
-    """Say whether a run is finished."""
-    return "finished" if not unfinished else f"{len(unfinished):,} unfinished"
