@@ -381,8 +381,8 @@ class Lox24Client(Generic[FormT]):
                 with the report, in which all that was found is NOT_SENT, with its ``bulk``.
                 If it returns ``False`` nothing is cancelled. Else the pages are read once more
                 while that is cancelled, and what had slipped through is cancelled too; not
-                what was created since. Of a listing that broke off it is asked what to do
-                with what was found.
+                what was created since, nor in the same second as the newest one shown. Of a
+                listing that broke off it is asked what to do with what was found.
             report: Filled as results arrive.
             progress: Called with each outcome; with ``confirm`` before that with all that is
                 found.

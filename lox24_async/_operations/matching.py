@@ -231,6 +231,7 @@ class _Confirmed:
         self.raise_if_broken()
         while True:
             bulk = await self._found.next_bulk()
-            # What was created since was shown to nobody.
-            if bulk.created_at and self._newest and bulk.created_at <= self._newest:
+            # What was created since was shown to nobody. LOX24 tells whole seconds: one of the
+            # newest one's own second may be of either side.
+            if bulk.created_at and self._newest and bulk.created_at < self._newest:
                 return str(bulk.uuid)

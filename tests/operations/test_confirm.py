@@ -137,10 +137,11 @@ async def test_while_somebody_thinks_the_listing_changes(fake_lox24: FakeLox24) 
         await asyncio.sleep(0.2)  # whatever was read ahead was read before
         late.append(fake_lox24.add_bulk(created_at=now - timedelta(hours=3)))
         late.append(fake_lox24.add_bulk(created_at=now))
+        late.append(fake_lox24.add_bulk(created_at=second.created_at))  # of the same second
         return True
 
     async with Lox24Client(fake_lox24.token, base_url=fake_lox24.url) as client:
         report = await client.cancel_matching(BulkFilter(), confirm=confirm)
     stopped = {str(bulk.uuid) for bulk in (first, second, late[0])}
     assert stopped == set(puts(fake_lox24))
-    assert (4, 3) == (report.bulks, report.counts[CancelState.CANCELED])
+    assert (5, 3) == (report.bulks, report.counts[CancelState.CANCELED])

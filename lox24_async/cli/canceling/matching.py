@@ -141,8 +141,8 @@ class _Matching:
         left = self._report.bulks - len(self._report)
         if left and not (self._looking or self._refused or self._job.broken):
             self._job.progress.notes.append(
-                f"{plural(left, 'bulk')} left alone: newer than the question, or without a time"
-                " of creation. To stop what is left, run the same line again."
+                f"{plural(left, 'bulk')} left alone: as new as the newest one shown, or newer, or"
+                " without a time of creation. To stop what is left, run the same line again."
             )
 
     async def _keep_on(self) -> None:
