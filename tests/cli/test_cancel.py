@@ -291,6 +291,7 @@ def test_a_blocked_ip_ends_the_run(gateway: FakeLox24) -> None:
     assert "(in 10 min)" in err
 
 
+@pytest.mark.slow
 def test_a_host_that_is_not_there_ends_the_run(gateway: FakeLox24, impatient: None) -> None:
     """Exit code 5, the address, and what to do."""
     url = free_url()

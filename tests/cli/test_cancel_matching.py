@@ -475,6 +475,7 @@ def test_case_83_ctrl_c_behind_the_first_request_loses_nothing(gateway: FakeLox2
     assert CancelJournal.read(journal).counts[CancelState.CANCELED] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("token", "code", "told"),
     [
@@ -584,6 +585,7 @@ def test_without_wait_one_more_look_is_all(
 # --- a block
 
 
+@pytest.mark.slow
 def test_a_block_is_counted_down_and_then_it_goes_on(gateway: FakeLox24) -> None:
     """While all calls are held the screen says why and for how long; then all are cancelled."""
     ids = add(gateway, *[0] * 5)

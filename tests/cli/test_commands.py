@@ -775,6 +775,7 @@ def test_delete_of_nothing_deletes_nothing(gateway: FakeLox24) -> None:
     assert sent(gateway, "DELETE") == []
 
 
+@pytest.mark.slow
 def test_a_reader_that_left_costs_nothing(gateway: FakeLox24) -> None:
     """``lox24 show | true``: exit code 0, and no word of a broken pipe."""
     [bulk_id] = add(gateway, 10)

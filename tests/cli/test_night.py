@@ -218,6 +218,7 @@ def test_the_exact_sender_is_no_other(gateway: FakeLox24) -> None:
     assert [json.loads(line)["uuid"] for line in out.splitlines()] == [acme]
 
 
+@pytest.mark.slow
 def test_for_a_while_what_comes_is_stopped(gateway: FakeLox24) -> None:
     """--for keeps stopping what a producer goes on creating; --until-quiet ends it."""
     gateway.add_bulk(0, sender_id="Shop")

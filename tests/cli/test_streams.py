@@ -85,6 +85,7 @@ def test_case_68_without_any_stream_the_work_is_done(gateway: FakeLox24) -> None
     assert sorted(ids) == sorted(puts(gateway))
 
 
+@pytest.mark.slow
 def test_what_has_been_done_is_told_though_stdout_is_full(gateway: FakeLox24) -> None:
     """A bulk that was created is named on stderr; a delete's exit code is the run's."""
     made = shell("lox24 create --sender Bank --text x --phone +491701234567 --yes >/dev/full")
@@ -148,6 +149,7 @@ def test_case_76_no_cell_is_run_by_a_spreadsheet(gateway: FakeLox24) -> None:
     assert {record["text"] for record in records} == {"a\\x1b[31m\\x07b\\x9bc\nd"}
 
 
+@pytest.mark.slow
 def test_a_reader_that_stands_still_does_not_stop_the_work(gateway: FakeLox24) -> None:
     """Nobody reads stdout or stderr: all is cancelled; then the records are all there."""
     ids = add(gateway, *[0] * 1500)
@@ -159,6 +161,7 @@ def test_a_reader_that_stands_still_does_not_stop_the_work(gateway: FakeLox24) -
     assert sorted(ids) == sorted(json.loads(line)["bulk_id"] for line in out.splitlines())
 
 
+@pytest.mark.slow
 def test_two_ctrl_c_leave_though_a_reader_hangs(gateway: FakeLox24) -> None:
     """Nobody ever reads stdout: the second Ctrl-C leaves within three seconds all the same."""
     ids = add(gateway, *[0] * 1500)
@@ -173,6 +176,7 @@ def test_two_ctrl_c_leave_though_a_reader_hangs(gateway: FakeLox24) -> None:
         assert child.wait(3) == 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "name", "times"),
     [

@@ -236,6 +236,7 @@ async def test_case_38_forgotten_client_is_warned_of() -> None:
         assert {ResourceWarning} == await warned_of(forget)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tidy")
 async def test_case_38_nothing_else_is_warned_of() -> None:
     """Not one that was closed, nor one that was never used, nor one with a borrowed session."""
