@@ -152,6 +152,7 @@ class Asking:
         name = ""
         if found.place or found.probe:
             name = f"{_nonce}{os.getpid():x}.{next(_names):x}"
+            examined, known = origin.record, found
             found = self._view.change(
                 now,
                 lambda record: rules.claim(
@@ -162,6 +163,7 @@ class Asking:
                     proven=token.proven,
                     name=name,
                     lease=self._lease,
+                    found=known if record is examined else None,
                 ),
             )
             if found.ask_at > now:

@@ -214,7 +214,15 @@ def _late_since(
 
 
 def claim(
-    record: Record, token: str, operation: str, now: float, *, proven: bool, name: str, lease: float
+    record: Record,
+    token: str,
+    operation: str,
+    now: float,
+    *,
+    proven: bool,
+    name: str,
+    lease: float,
+    found: Finding | None = None,
 ) -> Finding:
     """Take what a request needs, if it may go out now (``ask_at``).
 
@@ -226,8 +234,10 @@ def claim(
         proven: Whether the process knows that the token works.
         name: The claim's, unique among all who share the record.
         lease: Seconds after which nobody waits for its answer any more.
+        found: What :func:`examine` has said of this very record at this moment, if it has.
     """
-    found = examine(record, token, operation, now, proven=proven)
+    if found is None:
+        found = examine(record, token, operation, now, proven=proven)
     if found.ask_at <= now:
         if found.place:
             until = now + max(lease, ARRIVAL + WINDOW)

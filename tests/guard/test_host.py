@@ -104,6 +104,25 @@ def test_two_processes_share_a_record(tmp_path: Path) -> None:
     assert ours.read(time.monotonic()).epoch == 2
 
 
+def test_claim_of_another_process_between_the_look_and_the_lock_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found before the lock was taken holds only for the record that it was found in."""
+    now, ours = time.monotonic(), store_of(tmp_path / "g")
+    other, update = guard_of(store_of(tmp_path / "g")), ours.update
+
+    def update_late(at: float, change: Callable[[Record], bool]) -> tuple[bool, Record]:
+        assert other.enter(Ticket(), at) is None
+        return update(at, change)
+
+    guard = guard_of(ours)
+    monkeypatch.setattr(ours, "update", update_late)
+    hold = guard.enter(Ticket(), now)
+    assert hold is not None
+    assert now < hold.ask_at
+    assert 1 == len(ours.read(now).places)
+
+
 def test_file_and_directory_are_ours_alone(tmp_path: Path) -> None:
     """Modes 0600 and 0700; the token stands nowhere in the file."""
     store = store_of(tmp_path / "new" / "g")
